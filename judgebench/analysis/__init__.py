@@ -1,0 +1,1 @@
+"""Statistics of judgments. Pure: records in, records out; no files, network, prints or plots."""

@@ -1,0 +1,217 @@
+"""Benchmarks: a shipped one by name, a folder, or a bare questions file, read into records. Questions are streamed."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from judgebench import resources
+from judgebench.errors import InputError
+from judgebench.formats.jsonl import read_rows
+from judgebench.formats.questions import parse_question, read_questions
+from judgebench.types import Question, Sampling
+
+DEFAULTS = "mtbench"  # the benchmark whose sampling and prompts a bare questions file gets
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a benchmark.toml says beside the questions.
+
+    Attributes:
+        protocol: how the benchmark is judged unless told otherwise. prompt: the judge prompt's name.
+        temperature, max_tokens: of the answers; `category_temperature` wins over `temperature`.
+        reference_categories: categories whose turns are judged against a reference.
+        examples: recorded example models, by name, as files of the folder.
+    """
+
+    protocol: str = "single"
+    prompt: str = "single"
+    description: str = ""
+    temperature: float | None = None
+    max_tokens: int | None = None
+    category_temperature: Mapping[str, float] = field(default_factory=dict)
+    reference_categories: frozenset[str] = frozenset()
+    examples: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark: its questions, read from their file each time they are asked for, and its settings.
+
+    Attributes:
+        name, path: what it is and the questions file. sha256: of questions, settings and references.
+        category_counts: questions per category after `limit` and `category`; `n_turns` counts their turns.
+    """
+
+    name: str
+    path: Path
+    settings: Settings
+    sha256: str
+    category_counts: Mapping[str, int]
+    n_turns: int
+    references: Mapping[str, tuple[str | None, ...]] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return sum(self.category_counts.values())
+
+    def questions(self) -> Iterator[Question]:
+        """The questions, in the order of the file: the first of each category, as many as `category_counts` says."""
+        left = dict(self.category_counts)
+        for question in read_questions(self.path, self.references):
+            if left.get(question.category, 0) > 0:
+                left[question.category] -= 1
+                yield question
+
+    def sampling(self, question: Question) -> Sampling:
+        """The sampling parameters of an answer to a question."""
+        settings = self.settings
+        temperature = question.temperature if question.temperature is not None else settings.category_temperature.get(question.category, settings.temperature)
+        return Sampling(temperature=temperature, max_tokens=settings.max_tokens)
+
+    def needs_reference(self, question: Question, turn: int) -> bool:
+        """Whether a turn is judged against a reference: its category asks for it and the reference is there."""
+        return question.category in self.settings.reference_categories and question.reference(turn) is not None
+
+
+def load_benchmark(name: str | Path) -> Benchmark:
+    """A benchmark by name, folder or questions file, with every line of it checked.
+
+    Raises:
+        InputError: nothing by that name (with the nearest one), or the first thing that is wrong in its files.
+    """
+    text = str(name)
+    path = Path(text)
+    if path.is_file():
+        return _scanned(path.stem, path, _settings(resources.data_folder("benchmarks") / DEFAULTS, bare=True), _sibling_references(path))
+    folder = path if path.is_dir() else resources.data_folder("benchmarks") / text
+    if text in resources.names("benchmarks") or (path.is_dir() and _question_file(folder)):
+        file = _question_file(folder)
+        if file is None:
+            raise InputError(f"{folder}: no questions.jsonl in it; a benchmark folder needs one")
+        own = (folder / "benchmark.toml").is_file()
+        settings = _settings(folder) if own else _settings(resources.data_folder("benchmarks") / DEFAULTS, bare=True)
+        return _scanned(folder.name, file, settings, _sibling_references(file))
+    raise InputError(_unknown(text, path))
+
+
+def _unknown(text: str, path: Path) -> str:
+    if path.is_dir():
+        return f"{text}: this folder holds neither questions.jsonl nor question.jsonl; a benchmark folder needs one"
+    known = resources.names("benchmarks")
+    if "/" in text or path.suffix:
+        return f"{text}: no such file; give a questions file, a benchmark folder or one of: {', '.join(known)}"
+    near = difflib.get_close_matches(text, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown benchmark {text!r}: {hint}known are {', '.join(known)}, or give a questions file"
+
+
+def _question_file(folder: Path) -> Path | None:
+    return next((folder / name for name in ("questions.jsonl", "question.jsonl") if (folder / name).is_file()), None)
+
+
+def _scanned(name: str, path: Path, settings: Settings, references: Mapping[str, tuple[str | None, ...]]) -> Benchmark:
+    """Read every question once: to find what is wrong before anything is paid for, and to count."""
+    digest, seen, counts, turns = hashlib.sha256(), dict[str, int](), Counter[str](), 0
+    for row in read_rows(path, digest.update):
+        question = parse_question(row, path, references)
+        key = str(question.id)
+        if key in seen:
+            raise InputError(f"{path} line {row.line}: question_id {key} stands on line {seen[key]} already; every question needs its own")
+        seen[key] = row.line
+        counts[question.category] += 1
+        turns += len(question.turns)
+    if not seen:
+        raise InputError(f'{path}: no question in it; every line must look like {{"question_id": 1, "category": "writing", "turns": ["..."]}}')
+    digest.update(repr((settings.temperature, settings.max_tokens, sorted(settings.category_temperature.items()), sorted(settings.reference_categories))).encode())
+    digest.update(repr(sorted(references.items())).encode())
+    return Benchmark(name, path, settings, digest.hexdigest(), dict(counts), turns, references)
+
+
+def narrowed(benchmark: Benchmark, *, categories: tuple[str, ...] = (), limit: int | None = None) -> Benchmark:
+    """The benchmark with only some categories, and at most `limit` questions, taken in turn from every category.
+
+    Raises:
+        InputError: a category that the benchmark does not have.
+    """
+    for category in categories:
+        if category not in benchmark.category_counts:
+            near = difflib.get_close_matches(category, list(benchmark.category_counts), n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"--category {category}: {benchmark.name} has {', '.join(benchmark.category_counts)}{hint}")
+    counts = {c: n for c, n in benchmark.category_counts.items() if not categories or c in categories}
+    if limit is not None:
+        counts = _shared_out(counts, limit)
+    kept = replace(benchmark, category_counts=counts)
+    return replace(kept, n_turns=sum(len(q.turns) for q in kept.questions()))
+
+
+def _shared_out(counts: Mapping[str, int], limit: int) -> dict[str, int]:
+    """`limit` places dealt out one at a time to the categories that still have questions."""
+    dealt = dict.fromkeys(counts, 0)
+    while limit > 0 and (open_ := [c for c in counts if dealt[c] < counts[c]]):
+        for category in open_[:limit]:
+            dealt[category] += 1
+        limit -= len(open_[:limit])
+    return {c: n for c, n in dealt.items() if n}
+
+
+def _sibling_references(questions: Path) -> dict[str, tuple[str | None, ...]]:
+    """FastChat's reference_answer/JUDGE.jsonl beside a question file, where there is exactly one."""
+    files = sorted((questions.parent / "reference_answer").glob("*.jsonl"))
+    if len(files) != 1:
+        return {}
+    found: dict[str, tuple[str | None, ...]] = {}
+    for row in read_rows(files[0]):
+        choices = row.value.get("choices")
+        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict) or not isinstance(choices[0].get("turns"), list):
+            raise InputError(f'{files[0]} line {row.line}: a reference needs FastChat\'s "choices" with "turns"')
+        found[str(row.value.get("question_id"))] = tuple(str(t) for t in choices[0]["turns"])
+    return found
+
+
+def _settings(folder: Path, *, bare: bool = False) -> Settings:
+    """What a folder's benchmark.toml says; `bare` leaves out what belongs to that folder alone (examples, description)."""
+    path = folder / "benchmark.toml"
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as TOML ({error})") from error
+    known = {"name", "protocol", "prompt", "description", "sampling", "reference_categories", "examples"}
+    if unknown := set(raw) - known:
+        raise InputError(f"{path}: unknown key {sorted(unknown)[0]!r}; known are {', '.join(sorted(known))}")
+    sampling = dict(raw.get("sampling", {}))
+    try:
+        return Settings(
+            protocol=_text(raw.get("protocol", "single")), prompt=_text(raw.get("prompt", "single")), description="" if bare else _text(raw.get("description", "")),
+            temperature=_number(sampling.get("temperature")), max_tokens=_whole(sampling.get("max_tokens")),
+            category_temperature={_text(k): float(v) for k, v in sampling.get("category_temperature", {}).items()},
+            reference_categories=frozenset(_text(c) for c in raw.get("reference_categories", [])),
+            examples={} if bare else {_text(k): folder / _text(v) for k, v in raw.get("examples", {}).items()},
+        )  # fmt: skip
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: a value of the wrong type ({error})") from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
+
+
+def _number(value: Any) -> float | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise TypeError(f"{value!r} is not a number")
+    return None if value is None else float(value)
+
+
+def _whole(value: Any) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise TypeError(f"{value!r} is not a positive whole number")
+    return None if value is None else int(value)

@@ -1,0 +1,48 @@
+"""`judgebench list`."""
+
+from __future__ import annotations
+
+import click
+
+from judgebench.cli.console import plain, result
+
+
+@click.command("list")
+@click.argument("what", type=click.Choice(["benchmarks", "prompts", "generators", "judges"]))
+def command(what: str) -> int:
+    """List what ships with judgebench (and, for generators, what other packages add)."""
+    rows = {"benchmarks": _benchmarks, "prompts": _prompts, "generators": _generators, "judges": _judges}[what]()
+    width = max(len(name) for name, _ in rows)
+    for name, about in rows:
+        result(f"{plain(name):<{width}}  {plain(about)}")
+    return 0
+
+
+def _benchmarks() -> list[tuple[str, str]]:
+    from judgebench import resources
+    from judgebench.benchmarks import load_benchmark
+
+    loaded = [load_benchmark(name) for name in resources.names("benchmarks")]
+    return [(b.name, f"{b.settings.description} ({len(b)} questions, {b.n_turns} turns, protocol {b.settings.protocol})") for b in loaded]
+
+
+def _prompts() -> list[tuple[str, str]]:
+    from judgebench import resources
+    from judgebench.prompts import describe
+
+    return [(name, describe(name)) for name in resources.names("prompts", ".toml")]
+
+
+def _generators() -> list[tuple[str, str]]:
+    from judgebench.specs import known_prefixes, third_party
+
+    ours = [(f"{name}:", about) for name, about in known_prefixes().items()]
+    return ours + [(f"{name}:", f"from another package ({entry.value})") for name, entry in third_party().items()]
+
+
+def _judges() -> list[tuple[str, str]]:
+    return [
+        ("SPEC", "any generator, with a prompt (--prompt)"),
+        ("checks", "the benchmark's programmatic checks: 1 + 9 times the share that passes; free"),
+        ("simulated:", "simulated:noise=0.2,length=0.5,self=0,position=0,seed=0: the true quality with known biases; no network"),
+    ]

@@ -1,0 +1,113 @@
+"""The command group, and how every way of ending becomes an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import judgebench
+from judgebench.cli.console import complain
+from judgebench.errors import JudgebenchError
+
+EXIT_INPUT, EXIT_INCOMPLETE, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 70, 130
+_COMMANDS = {
+    "run": ("judgebench.cli.run", "Answer a benchmark, judge the answers, print the leaderboard."),
+    "show": ("judgebench.cli.show", "Print the leaderboards of finished runs."),
+    "list": ("judgebench.cli.listing", "List benchmarks, prompts, generators or judges."),
+    "doctor": ("judgebench.cli.doctor", "Check keys, URLs and files; one tiny call per model."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is used, so that --help is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        found = importlib.import_module(_COMMANDS[cmd_name][0]).command
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(judgebench.__version__, prog_name="judgebench")
+def group() -> None:
+    """Measure chat models with judges, and say how far each number can be trusted.
+
+    `judgebench run mtbench` needs no key and no network: recorded example answers, graded by programmatic checks.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point of `judgebench`."""
+    code = exit_code(sys.argv[1:] if arguments is None else arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_stdout()
+    sys.exit(code)
+
+
+def exit_code(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code; every error has been said on stderr."""
+    try:
+        result: Any = group.main(args=list(arguments), prog_name="judgebench", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "")
+        return 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.UsageError as error:
+        hint = f" (judgebench {error.ctx.info_name} --help lists the options)" if error.ctx and error.ctx.parent else " (judgebench --help lists the commands)"
+        complain(" ".join(error.format_message().split()) + hint)
+        return EXIT_INPUT
+    except (click.Abort, KeyboardInterrupt):
+        complain("interrupted; everything that was answered is kept: run the same command again to go on")
+        return EXIT_INTERRUPTED
+    except JudgebenchError as error:
+        for line in str(error).splitlines():
+            complain(line)
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output went away, as `| head -1` does
+        _drop_stdout()
+        return 0
+    except click.ClickException as error:
+        complain(error.format_message())
+        return EXIT_INPUT
+    except Exception as error:
+        complain(f"a bug in judgebench ({type(error).__name__}); the traceback is saved in {_saved_traceback()}: please report it")
+        return EXIT_BUG
+
+
+def _drop_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush stays quiet too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _saved_traceback() -> str:
+    """Write the current traceback, without any secret of the environment, to a file; returns its path."""
+    text = traceback.format_exc()
+    for name, value in os.environ.items():
+        if len(value) >= 6 and any(mark in name.upper() for mark in ("KEY", "TOKEN", "SECRET", "PASSWORD")):
+            text = text.replace(value, "***")
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="judgebench-", suffix=".traceback.txt", delete=False, encoding="utf-8", errors="replace") as file:
+            file.write(f"judgebench {judgebench.__version__}, Python {sys.version}\n{' '.join(sys.argv[:2])}\n\n{text}")
+    except OSError:
+        return "no file (no place to write one)"
+    return file.name

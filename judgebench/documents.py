@@ -1,0 +1,143 @@
+"""The JSON documents of a run: run.json, and what `show --json` says (DESIGN.md section 8)."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import judgebench
+from judgebench.analysis.scores import JudgedItem, ModelScores, ScoreRow, leaderboard, mean_over_judges
+from judgebench.preflight import Prepared
+from judgebench.store import read_judgments
+from judgebench.types import Estimate, Judgment, Sampling
+
+MEAN = "mean of judges"
+_PACKAGES = ("openai", "anthropic", "aiohttp", "jinja2", "pandas", "numpy", "tenacity", "genai-prices")
+
+
+@dataclass
+class Tally:
+    """Counts of a run, for run.json."""
+
+    answers: int = 0
+    judgments: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    cut_off: Counter[str] = field(default_factory=Counter)
+    unchecked: int = 0
+    snapshots: dict[str, dict[str, None]] = field(default_factory=dict)
+    judge_snapshots: dict[str, dict[str, None]] = field(default_factory=dict)
+    first_error: str | None = None
+
+
+def run_document(prepared: Prepared, folder: Path, tally: Tally, stopped: str | None, created: str, seconds: float) -> dict[str, Any]:
+    """run.json: all that is needed to repeat a run and to judge how far to trust it. No secret, no text of an answer."""
+    benchmark, options, counters = prepared.benchmark, prepared.options, prepared.engine.counters
+    unpriced = list(prepared.unknown_prices)
+    complete = stopped is None and not tally.failures["provider_error"]
+    return {
+        "judgebench": judgebench.__version__, "run": folder.name, "created": created, "seconds": round(seconds, 3), "complete": complete,
+        "stopped": stopped or (tally.first_error if not complete else None), "protocol": "single",
+        "benchmark": {"name": benchmark.name, "sha256": benchmark.sha256, "source": str(benchmark.path), "questions": len(benchmark), "turns": benchmark.n_turns,
+                      "categories": dict(benchmark.category_counts)},
+        "models": [
+            {"name": c.name, "spec": c.spec, "identity": c.generator.identity, "remote": c.generator.remote, "snapshots": list(tally.snapshots.get(c.name, {})),
+             "sampling": _sampling(c.arguments.applied(Sampling(benchmark.settings.temperature, benchmark.settings.max_tokens))), "cut_off": tally.cut_off[c.name]}
+            for c in prepared.contestants
+        ],
+        "judges": [
+            {"name": s.judge.name, "spec": s.spec, "identity": s.identity, "prompt": s.prompt, "prompt_sha256": s.prompt_sha256,
+             "snapshots": list(tally.judge_snapshots.get(s.judge.name, {})), "sampling": _sampling(s.sampling)}
+            for s in prepared.seats
+        ],
+        "options": {"samples": options.samples, "reask": options.reask, "seed": options.seed, "concurrency": options.engine.concurrency, "rpm": options.engine.rpm,
+                    "timeout": options.engine.timeout, "max_cost": options.engine.max_cost, "max_calls": options.engine.max_calls, "fresh": options.engine.fresh,
+                    "log": str(options.engine.log)},
+        "counts": {"answers": tally.answers, "judgments": tally.judgments, "failures": dict(sorted(tally.failures.items())), "turns_without_checks": tally.unchecked},
+        "calls": {"answered": counters.asked, "from_log": counters.from_log, "retried": dict(sorted(counters.retried.items())), "paid_twice": counters.paid_twice,
+                  "prompt_tokens": counters.usage.prompt_tokens, "completion_tokens": counters.usage.completion_tokens},
+        "cost": {"usd": round(prepared.engine.budget.spent, 6) if not unpriced else None, "usd_known_part": round(prepared.engine.budget.spent, 6), "unknown_prices": unpriced},
+        "versions": {"python": platform.python_version(), **{p: _version(p) for p in _PACKAGES}},
+    }  # fmt: skip
+
+
+def _sampling(sampling: Sampling | None) -> dict[str, Any] | None:
+    return None if sampling is None else {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens, **dict(sampling.extra)}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def score_row(judgment: Judgment) -> ScoreRow:
+    """A judgment as the score analysis takes it."""
+    return ScoreRow(judgment.model, str(judgment.question_id), judgment.category, judgment.turn, judgment.score)
+
+
+def boards(judges: Iterable[str], judgments: Path) -> Iterator[tuple[str, int, int, tuple[ModelScores, ...]]]:
+    """(judge, judgments, failures, leaderboard) for every judge of a run, then for their mean where there are several.
+
+    Reads the file once per judge: no more than the rows of one board are held.
+    """
+    names = list(judges)
+    for name in names:
+        seen = [0, 0]
+        yield name, *_board((j for j in read_judgments(judgments) if j.judge == name), seen)
+    if len(names) > 1:
+        items = (JudgedItem(j.judge, j.sample, score_row(j)) for j in read_judgments(judgments))
+        rows = mean_over_judges(items, len(names))
+        yield MEAN, len(rows), sum(r.score is None for r in rows), leaderboard(rows)
+
+
+def _board(judgments: Iterator[Judgment], seen: list[int]) -> tuple[int, int, tuple[ModelScores, ...]]:
+    def counted() -> Iterator[ScoreRow]:
+        for judgment in judgments:
+            seen[0] += 1
+            seen[1] += judgment.failure is not None
+            yield score_row(judgment)
+
+    board = leaderboard(counted())
+    return seen[0], seen[1], board
+
+
+def summary_document(run: Mapping[str, Any], judgments: Path) -> dict[str, Any]:
+    """What `show --json` prints for one run: {"runs": [...]}, an entry per judge."""
+    entries = [
+        {"run": run["run"], "benchmark": run["benchmark"]["name"], "protocol": run["protocol"], "judge": judge, "n_judgments": n, "n_failures": failed,
+         "n_turns_without_checks": run.get("counts", {}).get("turns_without_checks", 0), "complete": run.get("complete"), "leaderboard": [board_row(row) for row in board]}
+        for judge, n, failed, board in boards([j["name"] for j in run["judges"]], judgments)
+    ]  # fmt: skip
+    return {"runs": entries}
+
+
+def board_row(row: ModelScores) -> dict[str, Any]:
+    """A leaderboard row: every interval beside its value as `ci`."""
+    document: dict[str, Any] = {"model": row.model, **_scored(row.score)}
+    for turn, estimate in row.turns.items():
+        document[f"turn_{turn}"] = estimate.value
+        document[f"turn_{turn}_ci"] = _interval(estimate)
+    document.setdefault("turn_1", None)
+    document.setdefault("turn_2", None)
+    document["categories"] = {name: _scored(estimate) for name, estimate in row.categories.items()}
+    document["n_failures"] = row.n_failures
+    document["bounds"] = [row.lowest, row.highest]
+    document["method"] = row.score.method
+    return document
+
+
+def _scored(estimate: Estimate) -> dict[str, Any]:
+    document: dict[str, Any] = {"score": estimate.value, "ci": _interval(estimate), "n": estimate.n}
+    if estimate.value is None or estimate.low is None:
+        document["reason"] = estimate.method
+    return document
+
+
+def _interval(estimate: Estimate) -> list[float] | None:
+    return None if estimate.low is None or estimate.high is None else [estimate.low, estimate.high]

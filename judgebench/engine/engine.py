@@ -1,0 +1,87 @@
+"""One run's engine: the shared log, limits, budget and counters, and the generators wrapped in them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from judgebench.engine.asking import DurableGenerator
+from judgebench.engine.budget import Budget
+from judgebench.engine.counters import Counters
+from judgebench.engine.limits import EndpointLimiter
+from judgebench.engine.prices import Price
+from judgebench.engine.response_log import ResponseLog
+from judgebench.types import Generator
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """What a user sets about calls.
+
+    Attributes:
+        log: the response log's file. concurrency, rpm: per endpoint, None to adapt and for no limit. timeout: seconds a call.
+        max_cost, max_calls: limits of the run. fresh: ask again what the log knows.
+    """
+
+    log: Path
+    concurrency: int | None = None
+    rpm: float | None = None
+    timeout: float = 600.0
+    max_cost: float | None = None
+    max_calls: int | None = None
+    fresh: bool = False
+
+
+class Engine:
+    """Wraps remote generators so that they share what must be shared. The log is opened at the first one.
+
+    Args:
+        options: see there. before_first: awaited once before the first call of the run, e.g. to see that endpoints are up.
+    """
+
+    def __init__(self, options: EngineOptions, before_first: Callable[[], Awaitable[None]] | None = None) -> None:
+        self.options = options
+        self.counters = Counters()
+        self.budget = Budget(options.max_cost, options.max_calls)
+        self._log: ResponseLog | None = None
+        self._limiters: dict[str, EndpointLimiter] = {}
+        self._before_first = before_first
+        self._first: asyncio.Future[None] | None = None
+
+    def log(self) -> ResponseLog:
+        """The response log, opened when first needed."""
+        if self._log is None:
+            self._log = ResponseLog(self.options.log)
+            if self._log.journal != "wal":
+                self.counters.notes[f"{self.options.log}: this file system has no write-ahead log; the slower rollback journal is used"] = None
+        return self._log
+
+    def wrapped(self, generator: Generator, label: str, endpoint: str, price: Price | None = None) -> Generator:
+        """A generator whose calls are durable; one that is not remote is returned as it is."""
+        if not generator.remote:
+            return generator
+        limiter = self._limiters.setdefault(endpoint, EndpointLimiter(self.options.concurrency, self.options.rpm))
+        return DurableGenerator(
+            generator, label, log=self.log(), limiter=limiter, budget=self.budget, counters=self.counters, price=price,
+            timeout=self.options.timeout, fresh=self.options.fresh, before_first=self._checked_once if self._before_first else None,
+        )  # fmt: skip
+
+    async def _checked_once(self) -> None:
+        if self._first is None:
+            assert self._before_first is not None
+            self._first = asyncio.ensure_future(self._before_first())
+        if not self._first.done() or self._first.exception() is not None:
+            await asyncio.shield(self._first)
+
+    @property
+    def width(self) -> int:
+        """How many units of work keep every endpoint busy."""
+        places = sum(int(limiter.cap) for limiter in self._limiters.values())
+        return max(8, min(2048, 2 * places))
+
+    def close(self) -> None:
+        """Flush and close the log."""
+        if self._log is not None:
+            self._log.close()

@@ -1,0 +1,1 @@
+"""Files of ours and of other tools, to and from records."""

@@ -1,0 +1,118 @@
+"""Answer files: ours (`question_id`, `model`, `turns`) and FastChat's model_answer (`choices[0].turns`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from judgebench.errors import InputError
+from judgebench.formats.jsonl import BOM, Row, cleaned, dump, parse_object, read_rows
+from judgebench.types import Answer, QuestionId, Usage
+
+
+def parse_answer(row: Row, path: Path, model: str) -> Answer:
+    """One recorded answer, under the name `model`. Raises InputError with file, line and mend."""
+    where, raw = f"{path} line {row.line}", row.value
+    identity = raw.get("question_id", raw.get("uid"))
+    if isinstance(identity, bool) or not isinstance(identity, (int, str)):
+        raise InputError(f'{where}: "question_id" is missing; an answer row needs it')
+    turns = _turns(raw)
+    if turns is None:
+        raise InputError(f'{where}: an answer to question {identity} needs "turns" (a list of texts) or FastChat\'s "choices"')
+    reasons = raw.get("finish_reasons") or ["stop"] * len(turns)
+    if not isinstance(reasons, list) or len(reasons) != len(turns):
+        raise InputError(f'{where}: "finish_reasons" must be a list as long as "turns"')
+    return Answer(identity, model, tuple(cleaned(t) for t in turns), tuple(str(r) for r in reasons))
+
+
+def _turns(raw: dict[str, Any]) -> list[str] | None:
+    turns = raw.get("turns")
+    if turns is None and isinstance(raw.get("choices"), list) and raw["choices"] and isinstance(raw["choices"][0], dict):
+        turns = raw["choices"][0].get("turns")
+    if isinstance(turns, list) and turns and all(isinstance(turn, str) for turn in turns):
+        return turns
+    return None
+
+
+def model_of(row: Row) -> str | None:
+    """The model that an answer row names, None where it names none."""
+    name = row.value.get("model", row.value.get("model_id"))
+    return name if isinstance(name, str) else None
+
+
+class AnswerIndex:
+    """The answers of one model in a file, found by question id without holding their texts in memory.
+
+    Args:
+        path: JSON Lines. model: only rows of this model, where rows name one; None takes the file's only model.
+
+    Raises:
+        InputError: unreadable file, a malformed row, several models and none chosen, two answers to one question.
+    """
+
+    def __init__(self, path: Path, model: str | None = None) -> None:
+        self.path = path
+        self._places: dict[str, tuple[int, int]] = {}
+        self.total_bytes = 0
+        models: dict[str | None, None] = {}
+        ends: list[int] = [0, 0]
+
+        def advance(raw: bytes) -> None:
+            ends[0], ends[1] = ends[1], ends[1] + len(raw)
+
+        for row in read_rows(path, advance):
+            name = model_of(row)
+            models[name] = None
+            if model is None or name in (model, None):
+                self._add(row, ends[0])
+                self.total_bytes += ends[1] - ends[0]
+        self.model = self._only(models, model)
+        self._file = path.open("rb")
+
+    def _only(self, models: dict[str | None, None], model: str | None) -> str | None:
+        named = [m for m in models if m is not None]
+        if model is None and len(named) > 1:
+            raise InputError(f"{self.path}: answers of {len(named)} models ({', '.join(named[:4])}); name one: recorded:{self.path}#MODEL")
+        if not self._places:
+            raise InputError(f"{self.path}: no answers" + (f" of {model!r}; it has those of {', '.join(named[:4])}" if model and named else " in it"))
+        return model or (named[0] if named else None)
+
+    def _add(self, row: Row, offset: int) -> None:
+        key = str(parse_answer(row, self.path, "").question_id)
+        if key in self._places:
+            raise InputError(f"{self.path} line {row.line}: a second answer to question {key} (the first is on line {self._places[key][1]}); keep one")
+        self._places[key] = (offset, row.line)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def get(self, question: QuestionId) -> Answer | None:
+        """The answer to a question, or None."""
+        if str(question) not in self._places:
+            return None
+        offset, line = self._places[str(question)]
+        self._file.seek(offset)
+        raw = self._file.readline()
+        value = parse_object(raw.removeprefix(BOM) if line == 1 else raw, f"{self.path} line {line}")
+        return parse_answer(Row(line, value), self.path, self.model or "")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def answer_row(answer: Answer) -> str:
+    """An answer as a line of answers.jsonl."""
+    row: dict[str, Any] = {"question_id": answer.question_id, "model": answer.model, "turns": list(answer.turns), "finish_reasons": list(answer.finish_reasons)}
+    row["usage"] = usage_row(answer.usage)
+    row["snapshot"] = answer.snapshot
+    row["error"] = answer.error
+    return dump(row)
+
+
+def usage_row(usage: Usage) -> dict[str, int | None] | None:
+    """Tokens as they stand in our files; null where the API reported none."""
+    if usage.prompt_tokens is None and usage.completion_tokens is None:
+        return None
+    return {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+

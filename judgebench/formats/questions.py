@@ -1,0 +1,76 @@
+"""Question files: ours and FastChat's (`question_id`, `category`, `turns`, `reference` or `references`, `checks`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from judgebench.checks import parse_check
+from judgebench.errors import InputError
+from judgebench.formats.jsonl import Row, dump, read_rows, whole
+from judgebench.types import Question
+
+
+def read_questions(path: Path, references: Mapping[str, tuple[str | None, ...]] | None = None) -> Iterator[Question]:
+    """The questions of a file, in order.
+
+    Args:
+        path: JSON Lines. references: references by id from a file of their own; they win over those in the file.
+
+    Raises:
+        InputError: with file, line and mend.
+    """
+    for row in read_rows(path):
+        yield parse_question(row, path, references or {})
+
+
+def parse_question(row: Row, path: Path, references: Mapping[str, tuple[str | None, ...]]) -> Question:
+    """One question from one row."""
+    where, raw = f"{path} line {row.line}", row.value
+    identity = raw.get("question_id", raw.get("uid"))
+    if isinstance(identity, bool) or not isinstance(identity, (int, str)) or not str(identity).strip():
+        raise InputError(f'{where}: "question_id" is missing or neither a number nor a text; give every question one')
+    turns = _texts(raw.get("turns"), where, "turns", f"question {identity}")
+    if not turns or not all(isinstance(turn, str) and turn.strip() for turn in turns):
+        raise InputError(f'{where}: "turns" of question {identity} must be a list of at least one text, none of them empty')
+    category = raw.get("category", "general")
+    if not isinstance(category, str) or not category.strip():
+        raise InputError(f'{where}: "category" of question {identity} must be a text')
+    given = references.get(str(identity)) or _texts(raw.get("references", raw.get("reference")) or [], where, "references", f"question {identity}")
+    if not whole(json.dumps(raw, ensure_ascii=False)):
+        raise InputError(f"{where}: question {identity} holds half a character (a lone surrogate); save the text again as UTF-8")
+    return Question(
+        identity, category, tuple(str(t) for t in turns), tuple(given), _checks(raw.get("checks"), len(turns), where),
+        _temperature(raw, where), _line(raw, given),
+    )  # fmt: skip
+
+
+def _texts(value: Any, where: str, name: str, whose: str) -> tuple[str | None, ...]:
+    if not isinstance(value, list) or not all(item is None or isinstance(item, str) for item in value):
+        raise InputError(f'{where}: "{name}" of {whose} must be a list of texts, one per turn')
+    return tuple(value)
+
+
+def _temperature(raw: Mapping[str, Any], where: str) -> float | None:
+    value = raw.get("required_temperature")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 2):
+        raise InputError(f'{where}: "required_temperature" must be a number from 0 to 2')
+    return None if value is None else float(value)
+
+
+def _checks(raw: Any, turns: int, where: str) -> tuple[tuple[Any, ...], ...]:
+    if raw is None:
+        return ()
+    if not isinstance(raw, list) or len(raw) > turns or not all(isinstance(of_turn, list) for of_turn in raw):
+        raise InputError(f'{where}: "checks" must be a list with one list of checks per turn')
+    try:
+        return tuple(tuple(parse_check(check) for check in of_turn) for of_turn in raw)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _line(raw: Mapping[str, Any], references: tuple[str | None, ...]) -> str:
+    kept = {k: v for k, v in raw.items() if k not in ("references", "reference")}
+    return dump({**kept, "references": list(references)} if any(references) else kept)

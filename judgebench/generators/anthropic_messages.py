@@ -1,0 +1,92 @@
+"""Anthropic's Messages wire format: anthropic:NAME."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from judgebench.errors import ProviderError
+from judgebench.formats.jsonl import cleaned
+from judgebench.generators.adapting import Adaptations, refused_parameter
+from judgebench.generators.http import JsonEndpoint
+from judgebench.types import FinishReason, Request, Response, Usage
+
+VERSION = "2023-06-01"
+DEFAULT_MAX_TOKENS = 4096  # the API wants a number
+_FINISH: dict[str, FinishReason] = {
+    "end_turn": "stop", "stop_sequence": "stop", "tool_use": "stop", "pause_turn": "stop", "max_tokens": "length",
+    "model_context_window_exceeded": "length", "refusal": "refused",
+}  # fmt: skip
+
+
+class AnthropicMessages:
+    """A model behind a Messages endpoint.
+
+    Args:
+        base_url: up to and without "/v1/messages". model: its name. key: sent as x-api-key. extra: sent with every call.
+    """
+
+    remote = True
+
+    def __init__(self, base_url: str, model: str, key: str, *, extra: Mapping[str, Any] | None = None) -> None:
+        base = base_url.rstrip("/")
+        self.model = model
+        self.identity = f"anthropic-messages {base} {model}" + (f" {sorted((extra or {}).items())}" if extra else "")
+        self._endpoint = JsonEndpoint(f"{base}/v1/messages", {"x-api-key": key, "anthropic-version": VERSION}, [key], f"{model} at {base}")
+        self._extra = dict(extra or {})
+        self.adaptations = Adaptations()
+
+    async def generate(self, request: Request) -> Response:
+        """Answer; a parameter that the model refuses is left out, then and from there on."""
+        for _ in range(4):
+            body = messages_body(self.model, request, self.adaptations, self._extra)
+            try:
+                return messages_response(await self._endpoint.post(body), self._endpoint.label)
+            except ProviderError as error:
+                if not self.adaptations.adapted(refused_parameter(error), body):
+                    raise
+        raise ProviderError(f"{self._endpoint.label}: refuses every form of the request", retryable=False)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._endpoint.close()
+
+
+def messages_body(model: str, request: Request, adaptations: Adaptations, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON body of a request; the system text has a field of its own."""
+    system = "\n\n".join(m.content for m in request.messages if m.role == "system")
+    body: dict[str, Any] = {
+        "model": model, "max_tokens": request.sampling.max_tokens or DEFAULT_MAX_TOKENS,
+        "messages": [{"role": m.role, "content": m.content} for m in request.messages if m.role != "system"],
+    }  # fmt: skip
+    if system:
+        body["system"] = system
+    if request.sampling.temperature is not None:
+        body["temperature"] = min(1.0, request.sampling.temperature)
+    body.update(request.sampling.extra)
+    body.update(extra)
+    for name in adaptations.dropped:
+        body.pop(name, None)
+    return body
+
+
+def messages_response(raw: Mapping[str, Any], label: str) -> Response:
+    """The response in a Messages body. Raises ProviderError when it is not what it should be."""
+    blocks = raw.get("content")
+    if raw.get("type") == "error" or not isinstance(blocks, list) or not all(isinstance(b, dict) for b in blocks):
+        raise ProviderError(f"{label}: 200 with a body that has no content", retryable=True, kind="bad_body")
+    text = "".join(str(b.get("text", "")) for b in blocks if b.get("type") == "text")
+    thinking = "".join(str(b.get("thinking", "")) for b in blocks if b.get("type") == "thinking")
+    model = raw.get("model")
+    return Response(
+        cleaned(text), _FINISH.get(str(raw.get("stop_reason")), "unknown"), model if isinstance(model, str) else None, _usage(raw.get("usage")), cleaned(thinking) or None
+    )
+
+
+def _usage(raw: Any) -> Usage:
+    if not isinstance(raw, dict):
+        return Usage()
+    prompt = [raw.get(n) for n in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")]
+    given = [n for n in prompt if isinstance(n, int) and not isinstance(n, bool)]
+    completion = raw.get("output_tokens")
+    return Usage(sum(given) if given else None, completion if isinstance(completion, int) else None)

@@ -1,0 +1,58 @@
+"""Answers from a file: nothing is generated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from judgebench.errors import ProviderError
+from judgebench.formats.answers import AnswerIndex
+from judgebench.formats.jsonl import cleaned
+from judgebench.types import Answer, FinishReason, QuestionId, Request, Response
+
+_ERROR = "$ERROR$"  # what FastChat writes for an answer that could not be generated
+
+
+class Recorded:
+    """The answers of one model in a file (ours or FastChat's model_answer).
+
+    Args:
+        path: the file. model: whose answers, where the file holds those of several.
+    """
+
+    remote = False
+
+    def __init__(self, path: Path, model: str | None = None) -> None:
+        self._index = AnswerIndex(path, model)
+        self.identity = f"recorded {path.name} {self._index.model or ''}".strip()
+        self.model = self._index.model
+        self._last: tuple[QuestionId, Answer | None] = ("", None)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of all its answers, an upper bound for planning."""
+        return self._index.total_bytes
+
+    async def generate(self, request: Request) -> Response:
+        """The recorded text of a question's turn. Raises ProviderError where the file has none."""
+        if self._last[0] != request.question_id or self._last[1] is None:
+            self._last = (request.question_id, self._index.get(request.question_id))
+        answer = self._last[1]
+        if answer is None or request.turn > len(answer.turns):
+            what = "no answer" if answer is None else f"no turn {request.turn} in the answer"
+            raise ProviderError(f"{self._index.path}: {what} to question {request.question_id}", retryable=False, kind="request")
+        text = answer.turns[request.turn - 1]
+        if text.strip() == _ERROR:
+            raise ProviderError(f"{self._index.path}: the answer to question {request.question_id} is FastChat's mark of a failed generation", retryable=False)
+        return Response(cleaned(text), _reason(answer.finish_reasons[request.turn - 1]))
+
+    async def close(self) -> None:
+        """Close the file."""
+        self._index.close()
+
+
+def _reason(text: str) -> FinishReason:
+    known: tuple[FinishReason, ...] = ("stop", "length", "refused", "content_filter", "error")
+    return next((reason for reason in known if reason == text), "unknown")
