@@ -145,6 +145,8 @@ def narrowed(benchmark: Benchmark, *, categories: tuple[str, ...] = (), limit: i
             near = difflib.get_close_matches(category, list(benchmark.category_counts), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise InputError(f"--category {category}: {benchmark.name} has {', '.join(benchmark.category_counts)}{hint}")
+    if not categories and limit is None:
+        return benchmark
     counts = {c: n for c, n in benchmark.category_counts.items() if not categories or c in categories}
     if limit is not None:
         counts = _shared_out(counts, limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,9 +91,9 @@ def prepare(benchmark: Benchmark, options: RunOptions, environ: Mapping[str, str
         InputError: all problems of all specs, one line each.
     """
     problems: list[str] = []
-    models = _collected(problems, [lambda m=m: _model(m, options.model_arguments, environ) for m in options.models])
-    judges = _collected(problems, [lambda j=j: _judge_spec(j, options.judge_arguments, environ) for j in options.judges])
-    prompts = _collected(problems, [lambda: load_prompts(options.prompt or benchmark.settings.prompt)])
+    models = _collected(problems, [functools.partial(_model, m, options.model_arguments, environ) for m in options.models])
+    judges = _collected(problems, [functools.partial(_judge_spec, j, options.judge_arguments, environ) for j in options.judges])
+    prompts = _collected(problems, [functools.partial(load_prompts, options.prompt or benchmark.settings.prompt)])
     problems += _twice("--model", [m.name for m in models]) + _twice("--judge", [j.name for j in judges])
     remote = [r for r in (*models, *judges) if r.generator.remote]
     probes = _Probes(remote)

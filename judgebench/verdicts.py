@@ -22,6 +22,7 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from judgebench.reasoning import split_reasoning
@@ -40,13 +41,14 @@ class Reading:
 
 _NONE = Reading(None, MISSING)
 _WINDOW = 160  # how far before a number its label and its sentence are looked for
+_MOST = 1000  # a text with so many places for a verdict is a loop and no judgment
 
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]\w{1,20});", re.I)
 _ALIKE = dict(zip("【】〔〕−‐‑–—’‘“”„‟«»「」『』", "[][]-----''" + '"' * 10, strict=True))
 _ALIKE |= {"⟦": "[[", "⟧": "]]", "\ufe0e": "", "\ufe0f": "", "\u20e3": "", "\x00": "", "*": "", "$": "", "\r": "\n"}
 _CONTAMINATED = re.compile(
-    r"^[\s#]*(?:\[|<\||</?)\s*(?:The )?(?:Start|End|Begin\w*) of (?:the )?(?:Assistant|Reference|User|Model|Conversation)[^\n]{0,80}(?:\]|\|>|>)\s*$"
-    r"|^\s*</?(?:answer|question|reference) [0-9a-f]{8}[^\n>]{0,40}>\s*$",
+    r"^[ \t#]*(?:\[|<\||</?)\s*(?:The )?(?:Start|End|Begin\w*) of (?:the )?(?:Assistant|Reference|User|Model|Conversation)[^\n]{0,80}(?:\]|\|>|>)[ \t]*$"
+    r"|^[ \t]*</?(?:answer|question|reference) [0-9a-f]{8}[^\n>]{0,40}>[ \t]*$",
     re.I | re.M,
 )
 _PLACEHOLDER = re.compile(
@@ -96,8 +98,8 @@ def read_rating(text: str, scale: tuple[float, float] = (1.0, 10.0)) -> Reading:
     if keyed is not None:
         return keyed
     visible = _tidied(visible)
-    outside = re.sub(r"^[ \t]*>.*$", "\x00", _FENCE.sub("\n\x00\n", visible), flags=re.M)
-    found = list(_candidates(outside))
+    outside = re.sub(r"(?:^[ \t]*>.*\n?)+", "\x00\n", _FENCE.sub("\n\x00\n", visible), flags=re.M)
+    found = list(islice(_candidates(outside), _MOST))
     return _decide(found, outside, scale) or _from_last_fence(visible, scale) or _from_quotes(found, outside, scale) or _whole(visible, scale) or _NONE
 
 
@@ -110,7 +112,7 @@ class _Candidate:
     standing: Literal["own", "quoted", "passed"]
     heads: bool  # nothing but its label stands before it in its sentence
     alone: bool  # nothing else stands on its line
-    line: int
+    line: int  # where its line starts
     start: int  # where its label starts
     end: int
 
@@ -147,17 +149,16 @@ def _tidied(text: str) -> str:
 def _candidates(text: str) -> Iterator[_Candidate]:
     """Every place of a text where a verdict may stand."""
     quotations = [m.span() for m in _QUOTATION.finditer(text)]
-    offset = 0
-    for number, line in enumerate(text.split("\n")):
+    for match in re.finditer(r"^.*[\[\d].*", text, re.M):
+        line, offset = match[0], match.start()
         tokens = list(_TOKEN.finditer(line))
         for token in tokens:
-            yield _token(line, token, number, offset, quotations)
+            yield _token(line, token, offset, quotations)
         if not tokens:
-            yield from _bare(line, number, offset, quotations)
-        offset += len(line) + 1
+            yield from _bare(line, offset, quotations)
 
 
-def _token(line: str, token: re.Match[str], number: int, offset: int, quotations: Sequence[tuple[int, int]]) -> _Candidate:
+def _token(line: str, token: re.Match[str], offset: int, quotations: Sequence[tuple[int, int]]) -> _Candidate:
     """What a `[[...]]` is: from its sentence before it, its label there, and what follows."""
     start, end = token.span()
     before = re.split(r"[.!?;]\s", line[max(0, start - _WINDOW) : start])[-1]
@@ -175,10 +176,10 @@ def _token(line: str, token: re.Match[str], number: int, offset: int, quotations
         standing = "passed"
     label: Literal["", "aspect", "whole"] = "" if not words else "aspect" if heads and lead and _aspect(lead[1]) else "whole"
     alone = re.search(r"\w", line[max(0, start - _WINDOW) : start] + after) is None
-    return _Candidate(token[1] + (token[2] or ""), label, standing, heads, alone, number, offset + label_at, offset + end)
+    return _Candidate(token[1] + (token[2] or ""), label, standing, heads, alone, offset, offset + label_at, offset + end)
 
 
-def _bare(line: str, number: int, offset: int, quotations: Sequence[tuple[int, int]]) -> Iterator[_Candidate]:
+def _bare(line: str, offset: int, quotations: Sequence[tuple[int, int]]) -> Iterator[_Candidate]:
     """Sentences such as "Final score: 7.5/10"."""
     for sentence in re.finditer(r"\S.*?(?:[.!?](?=\s)|$)", line):
         words = re.sub(r"^([^():]{0,60}) \([^()]{0,40}\)", r"\1", sentence[0])
@@ -188,7 +189,7 @@ def _bare(line: str, number: int, offset: int, quotations: Sequence[tuple[int, i
         if lead and value and _LABEL.search(lead[1]) and not _aspect(lead[1]) and not _ATTRIBUTED.search(lead[1]):
             start, end = offset + sentence.start(), offset + sentence.end()
             standing: Literal["own", "quoted"] = "quoted" if _quoted(quotations, start + len(lead[0]) - 1, end - 1) else "own"
-            yield _Candidate((value[1] or value[2]) + (value[3] or ""), "whole", standing, True, False, number, start, end)
+            yield _Candidate((value[1] or value[2]) + (value[3] or ""), "whole", standing, True, False, offset, start, end)
 
 
 def _quoted(quotations: Sequence[tuple[int, int]], start: int, end: int) -> bool:
@@ -209,11 +210,13 @@ def _decide(found: Sequence[_Candidate], text: str, scale: tuple[float, float]) 
     own = [c for c in found if c.standing == "own"]
     if not own:
         return None
+    if len(found) == _MOST:
+        return _NONE
     pool = own
     whole = [c for c in own if c.label == "whole"]
     strong = [c for c in whole if c.heads]
     if own[-1].alone and _closes(own[-1], text):
-        above = text[: text.rfind("\n", 0, own[-1].start) + 1].rstrip().rfind("\n")
+        above = text[: own[-1].line].rstrip().rfind("\n")
         pool = [c for c in own if c.start > above]
     elif strong:
         pool = [c for c in own if c.start >= strong[-1].start and (c.label == "whole" or c.line == strong[-1].line)]
@@ -263,7 +266,7 @@ def _from_last_fence(text: str, scale: tuple[float, float]) -> Reading | None:
     if not above.endswith((".", "!")) and (_ATTRIBUTION.search(above) or (_OTHERS.search(above) and not _MINE.search(above))):
         return None
     inside = fences[-1][1]
-    return _from_json(inside, scale) or _decide(list(_candidates(inside)), inside, scale) or _whole(inside, scale)
+    return _from_json(inside, scale) or _decide(list(islice(_candidates(inside), _MOST)), inside, scale) or _whole(inside, scale)
 
 
 def _from_quotes(found: Sequence[_Candidate], text: str, scale: tuple[float, float]) -> Reading | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 _FENCE = re.compile(r"^[ \t]*(```|~~~)[^\n]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.S | re.M)
 _BULLET = re.compile(r"^\s*[-*+•–]\s+\S")
@@ -85,7 +86,7 @@ def answer_line(text: str) -> str | None:
     return found[-1].strip() if found else None
 
 
-UNITS = {
+UNITS: dict[str, Callable[[str], list[str]]] = {
     "words": words,
     "sentences": sentences,
     "lines": lines,

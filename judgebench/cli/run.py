@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Say what would be asked, and ask nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there.")
 @click.pass_context
-def command(ctx: click.Context, benchmark: str | None, out: Path | None, dry_run: bool, as_json: bool, **given: Any) -> int:
+def command(ctx: click.Context, /, benchmark: str | None, out: Path | None, dry_run: bool, as_json: bool, **given: Any) -> int:
     """Answer BENCHMARK with every model, judge the answers, print the leaderboard.
 
     BENCHMARK is a shipped one (mtbench), a benchmark folder or a questions file (FastChat's format). Without --model and --judge the

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import tenacity
 
 from judgebench.errors import ProviderError
@@ -12,13 +14,19 @@ TOTAL_SECONDS = 900.0
 
 
 def retrying(deadline_s: float = TOTAL_SECONDS) -> tenacity.AsyncRetrying:
-    """A fresh retry loop for one request: up to 10 tries within `deadline_s` seconds, exponential waits with jitter."""
+    """A fresh retry loop for one request whose first try has failed: 9 more within `deadline_s` seconds, with exponential
+    waits and jitter between them."""
     return tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(_worth_another_try),
-        stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_before_delay(deadline_s),
+        stop=tenacity.stop_after_attempt(ATTEMPTS - 1) | tenacity.stop_before_delay(deadline_s),
         wait=_wait,
         reraise=True,
     )
+
+
+def first_wait(error: ProviderError) -> float:
+    """Seconds between the first try and the retry loop."""
+    return min(error.retry_after, LONGEST_WAIT * 5) if error.retry_after is not None else random.uniform(0.05, 0.5)  # noqa: S311 - jitter, no secret
 
 
 def _worth_another_try(error: BaseException) -> bool:

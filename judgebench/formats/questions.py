@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,12 +38,12 @@ def parse_question(row: Row, path: Path, references: Mapping[str, tuple[str | No
     if not isinstance(category, str) or not category.strip():
         raise InputError(f'{where}: "category" of question {identity} must be a text')
     given = references.get(str(identity)) or _texts(raw.get("references", raw.get("reference")) or [], where, "references", f"question {identity}")
-    if not whole(json.dumps(raw, ensure_ascii=False)):
+    line = _line(raw, given)
+    if not whole(line):
         raise InputError(f"{where}: question {identity} holds half a character (a lone surrogate); save the text again as UTF-8")
     return Question(
-        identity, category, tuple(str(t) for t in turns), tuple(given), _checks(raw.get("checks"), len(turns), where),
-        _temperature(raw, where), _line(raw, given),
-    )  # fmt: skip
+        identity, category, tuple(str(t) for t in turns), tuple(given), _checks(raw.get("checks"), len(turns), where), _temperature(raw, where), line
+    )
 
 
 def _texts(value: Any, where: str, name: str, whose: str) -> tuple[str | None, ...]:

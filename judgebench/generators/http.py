@@ -125,7 +125,7 @@ def proxy_for(url: str) -> str | None:
     scheme, _, rest = url.partition("://")
     host = rest.split("/", 1)[0].rsplit("@", 1)[-1]
     proxies = urllib.request.getproxies_environment()
-    if urllib.request.proxy_bypass_environment(host, proxies):
+    if urllib.request.proxy_bypass_environment(host, proxies):  # type: ignore[attr-defined]  # public in practice, absent from the stubs
         return None
     return proxies.get(scheme) or proxies.get("all")
 
