@@ -13,7 +13,8 @@ from typing import Any
 
 from judgebench import resources
 from judgebench.errors import InputError
-from judgebench.formats.jsonl import read_rows
+from judgebench.formats.answers import parse_answer
+from judgebench.formats.jsonl import read_rows, shown_id
 from judgebench.formats.questions import parse_question, read_questions
 from judgebench.types import Question, Sampling
 
@@ -87,22 +88,31 @@ def load_benchmark(name: str | Path) -> Benchmark:
         InputError: nothing by that name (with the nearest one), or the first thing that is wrong in its files.
     """
     text = str(name)
-    path = Path(text)
-    if path.is_file():
-        return _scanned(path.stem, path, _settings(resources.data_folder("benchmarks") / DEFAULTS, bare=True), _sibling_references(path))
-    folder = path if path.is_dir() else resources.data_folder("benchmarks") / text
-    if text in resources.names("benchmarks") or (path.is_dir() and _question_file(folder)):
-        file = _question_file(folder)
-        if file is None:
-            raise InputError(f"{folder}: no questions.jsonl in it; a benchmark folder needs one")
-        own = (folder / "benchmark.toml").is_file()
-        settings = _settings(folder) if own else _settings(resources.data_folder("benchmarks") / DEFAULTS, bare=True)
-        return _scanned(folder.name, file, settings, _sibling_references(file))
-    raise InputError(_unknown(text, path))
+    shipped = text in resources.names("benchmarks")
+    path = resources.data_folder("benchmarks") / text if shipped else Path(text)
+    if _is_file(path):
+        return _scanned(path.stem, path, _default_settings(), _sibling_references(path))
+    file = _question_file(path)
+    if file is None:
+        raise InputError(_unknown(text, path))
+    settings = _settings(path) if (path / "benchmark.toml").is_file() else _default_settings()
+    return _scanned(path.resolve().name, file, settings, _sibling_references(file))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for the file system
+        return False
+
+
+def _default_settings() -> Settings:
+    return _settings(resources.data_folder("benchmarks") / DEFAULTS, bare=True)
 
 
 def _unknown(text: str, path: Path) -> str:
-    if path.is_dir():
+    text = text if len(text) <= 80 and text.isprintable() else f"{text[:77]!a}..."
+    if len(text) <= 80 and path.is_dir():
         return f"{text}: this folder holds neither questions.jsonl nor question.jsonl; a benchmark folder needs one"
     known = resources.names("benchmarks")
     if "/" in text or path.suffix:
@@ -113,7 +123,7 @@ def _unknown(text: str, path: Path) -> str:
 
 
 def _question_file(folder: Path) -> Path | None:
-    return next((folder / name for name in ("questions.jsonl", "question.jsonl") if (folder / name).is_file()), None)
+    return next((folder / name for name in ("questions.jsonl", "question.jsonl") if _is_file(folder / name)), None)
 
 
 def _scanned(name: str, path: Path, settings: Settings, references: Mapping[str, tuple[str | None, ...]]) -> Benchmark:
@@ -123,7 +133,7 @@ def _scanned(name: str, path: Path, settings: Settings, references: Mapping[str,
         question = parse_question(row, path, references)
         key = str(question.id)
         if key in seen:
-            raise InputError(f"{path} line {row.line}: question_id {key} stands on line {seen[key]} already; every question needs its own")
+            raise InputError(f"{path} line {row.line}: question_id {shown_id(key)} stands on line {seen[key]} already; every question needs its own")
         seen[key] = row.line
         counts[question.category] += 1
         turns += len(question.turns)
@@ -165,55 +175,74 @@ def _shared_out(counts: Mapping[str, int], limit: int) -> dict[str, int]:
 
 
 def _sibling_references(questions: Path) -> dict[str, tuple[str | None, ...]]:
-    """FastChat's reference_answer/JUDGE.jsonl beside a question file, where there is exactly one."""
-    files = sorted((questions.parent / "reference_answer").glob("*.jsonl"))
-    if len(files) != 1:
-        return {}
-    found: dict[str, tuple[str | None, ...]] = {}
-    for row in read_rows(files[0]):
-        choices = row.value.get("choices")
-        if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict) or not isinstance(choices[0].get("turns"), list):
-            raise InputError(f'{files[0]} line {row.line}: a reference needs FastChat\'s "choices" with "turns"')
-        found[str(row.value.get("question_id"))] = tuple(str(t) for t in choices[0]["turns"])
-    return found
+    """FastChat's reference_answer/JUDGE.jsonl beside a question file."""
+    folder = questions.parent / "reference_answer"
+    files = sorted(folder.glob("*.jsonl"))
+    if len(files) > 1:
+        raise InputError(f"{folder}: holds {len(files)} reference files ({', '.join(f.name for f in files[:4])}); keep the one to grade against")
+    return {str(a.question_id): tuple(t if t.strip() else None for t in a.turns) for file in files for row in read_rows(file) for a in [parse_answer(row, file, "")]}
 
 
 def _settings(folder: Path, *, bare: bool = False) -> Settings:
     """What a folder's benchmark.toml says; `bare` leaves out what belongs to that folder alone (examples, description)."""
     path = folder / "benchmark.toml"
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: cannot be read as TOML ({error})") from error
-    known = {"name", "protocol", "prompt", "description", "sampling", "reference_categories", "examples"}
-    if unknown := set(raw) - known:
-        raise InputError(f"{path}: unknown key {sorted(unknown)[0]!r}; known are {', '.join(sorted(known))}")
-    sampling = dict(raw.get("sampling", {}))
     try:
+        _known(raw, ("name", "protocol", "prompt", "description", "sampling", "reference_categories", "examples"))
+        sampling = _table(raw, "sampling")
+        _known(sampling, ("temperature", "max_tokens", "category_temperature"))
+        own = {} if bare else raw
+        by_category, examples = _table(sampling, "category_temperature"), _table(own, "examples")
         return Settings(
-            protocol=_text(raw.get("protocol", "single")), prompt=_text(raw.get("prompt", "single")), description="" if bare else _text(raw.get("description", "")),
-            temperature=_number(sampling.get("temperature")), max_tokens=_whole(sampling.get("max_tokens")),
-            category_temperature={_text(k): float(v) for k, v in sampling.get("category_temperature", {}).items()},
-            reference_categories=frozenset(_text(c) for c in raw.get("reference_categories", [])),
-            examples={} if bare else {_text(k): folder / _text(v) for k, v in raw.get("examples", {}).items()},
+            protocol=_text(raw, "protocol", "single"), prompt=_text(raw, "prompt", "single"), description=_text(own, "description", ""),
+            temperature=_temperature(sampling, "temperature"), max_tokens=_max_tokens(sampling),
+            category_temperature={k: t for k in by_category if (t := _temperature(by_category, k)) is not None},
+            reference_categories=_categories(raw), examples={k: folder / _text(examples, k) for k in examples},
         )  # fmt: skip
-    except (TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: a value of the wrong type ({error})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is not a text")
+def _known(raw: Mapping[str, Any], keys: tuple[str, ...]) -> None:
+    for key in raw:
+        if key not in keys:
+            near = difflib.get_close_matches(key[:60], keys, n=1)
+            raise ValueError(f"unknown key {key[:60]!r}; " + (f"did you mean {near[0]!r}?" if near else f"known are {', '.join(keys)}"))
+
+
+def _table(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = raw.get(key, {})
+    if not isinstance(value, dict):
+        raise ValueError(f"{key} must be a table")
     return value
 
 
-def _number(value: Any) -> float | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-        raise TypeError(f"{value!r} is not a number")
+def _text(raw: Mapping[str, Any], key: str, default: str | None = None) -> str:
+    value = raw.get(key, default)
+    if not isinstance(value, str):
+        raise ValueError(f"{key} must be a text, not {str(value)[:60]}")
+    return value
+
+
+def _temperature(raw: Mapping[str, Any], key: str) -> float | None:
+    value = raw.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 2):
+        raise ValueError(f"{key} must be a number from 0 to 2, not {str(value)[:60]}")
     return None if value is None else float(value)
 
 
-def _whole(value: Any) -> int | None:
+def _max_tokens(raw: Mapping[str, Any]) -> int | None:
+    value = raw.get("max_tokens")
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise TypeError(f"{value!r} is not a positive whole number")
+        raise ValueError(f"max_tokens must be a whole number from 1, not {str(value)[:60]}")
     return None if value is None else int(value)
+
+
+def _categories(raw: Mapping[str, Any]) -> frozenset[str]:
+    value = raw.get("reference_categories", [])
+    if not isinstance(value, list) or not all(isinstance(c, str) for c in value):
+        raise ValueError("reference_categories must be a list of texts")
+    return frozenset(value)

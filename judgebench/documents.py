@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import judgebench
 from judgebench.analysis.scores import JudgedItem, ModelScores, ScoreRow, leaderboard, mean_over_judges
+from judgebench.errors import InputError
 from judgebench.preflight import Prepared
 from judgebench.store import read_judgments
 from judgebench.types import Estimate, Judgment, Sampling
@@ -40,7 +42,7 @@ def run_document(prepared: Prepared, folder: Path, tally: Tally, stopped: str | 
     unpriced = list(prepared.unknown_prices)
     complete = stopped is None and not tally.failures["provider_error"]
     return {
-        "judgebench": judgebench.__version__, "run": folder.name, "created": created, "seconds": round(seconds, 3), "complete": complete,
+        "judgebench": judgebench.__version__, "run": folder_name(folder), "created": created, "seconds": round(seconds, 3), "complete": complete,
         "stopped": stopped or (tally.first_error if not complete else None), "protocol": "single",
         "benchmark": {"name": benchmark.name, "sha256": benchmark.sha256, "source": str(benchmark.path), "questions": len(benchmark), "turns": benchmark.n_turns,
                       "categories": dict(benchmark.category_counts)},
@@ -51,18 +53,26 @@ def run_document(prepared: Prepared, folder: Path, tally: Tally, stopped: str | 
         ],
         "judges": [
             {"name": s.judge.name, "spec": s.spec, "identity": s.identity, "prompt": s.prompt, "prompt_sha256": s.prompt_sha256,
-             "snapshots": list(tally.judge_snapshots.get(s.judge.name, {})), "sampling": _sampling(s.sampling)}
+             "scale": list(s.scale), "snapshots": list(tally.judge_snapshots.get(s.judge.name, {})), "sampling": _sampling(s.sampling)}
             for s in prepared.seats
         ],
-        "options": {"samples": options.samples, "reask": options.reask, "seed": options.seed, "concurrency": options.engine.concurrency, "rpm": options.engine.rpm,
+        "options": {"benchmark": str(options.benchmark), "limit": options.limit, "category": list(options.categories), "prompt": options.prompt,
+                    "generator_arg": list(options.generator_arguments), "judge_arg": list(options.judge_arguments),
+                    "samples": options.samples, "reask": options.reask, "seed": options.seed, "concurrency": options.engine.concurrency, "rpm": options.engine.rpm,
                     "timeout": options.engine.timeout, "max_cost": options.engine.max_cost, "max_calls": options.engine.max_calls, "fresh": options.engine.fresh,
                     "log": str(options.engine.log)},
         "counts": {"answers": tally.answers, "judgments": tally.judgments, "failures": dict(sorted(tally.failures.items())), "turns_without_checks": tally.unchecked},
         "calls": {"answered": counters.asked, "from_log": counters.from_log, "retried": dict(sorted(counters.retried.items())), "paid_twice": counters.paid_twice,
+                  "most_in_flight": counters.most_in_flight,
                   "prompt_tokens": counters.usage.prompt_tokens, "completion_tokens": counters.usage.completion_tokens},
         "cost": {"usd": round(prepared.engine.budget.spent, 6) if not unpriced else None, "usd_known_part": round(prepared.engine.budget.spent, 6), "unknown_prices": unpriced},
         "versions": {"python": platform.python_version(), **{p: _version(p) for p in _PACKAGES}},
     }  # fmt: skip
+
+
+def folder_name(folder: Path) -> str:
+    """The name of a run: that of its folder, also where it is given as "." or with a trailing ".."."""
+    return os.path.basename(os.path.abspath(folder))
 
 
 def _sampling(sampling: Sampling | None) -> dict[str, Any] | None:
@@ -81,38 +91,73 @@ def score_row(judgment: Judgment) -> ScoreRow:
     return ScoreRow(judgment.model, str(judgment.question_id), judgment.category, judgment.turn, judgment.score)
 
 
-def boards(judges: Iterable[str], judgments: Path) -> Iterator[tuple[str, int, int, tuple[ModelScores, ...]]]:
-    """(judge, judgments, failures, leaderboard) for every judge of a run, then for their mean where there are several.
+@dataclass(frozen=True)
+class Board:
+    """One judge's leaderboard of a run, or that of the mean over its judges. `scale`: lowest and highest score possible."""
+
+    judge: str
+    n_judgments: int
+    n_failures: int
+    scale: tuple[float, float]
+    rows: tuple[ModelScores, ...]
+
+
+def boards(run: Mapping[str, Any], judgments: Path) -> Iterator[Board]:
+    """The board of every judge of a run, then of their mean where there are several.
 
     Reads the file once per judge: no more than the rows of one board are held.
+
+    Args:
+        run: its run.json.
+
+    Raises:
+        InputError: a judgment of a judge or model that run.json does not name, or a broken line.
     """
-    names = list(judges)
-    for name in names:
-        seen = [0, 0]
-        yield name, *_board((j for j in read_judgments(judgments) if j.judge == name), seen)
-    if len(names) > 1:
+    scales = {j["name"]: scale_of(j) for j in run["judges"]}
+    models = [m["name"] for m in run["models"]]
+    for name, scale in scales.items():
+        rows = (score_row(j) for j in _belonging(judgments, scales, models) if j.judge == name)
+        yield _board(name, rows, scale, models)
+    if len(scales) > 1:
         items = (JudgedItem(j.judge, j.sample, score_row(j)) for j in read_judgments(judgments))
-        rows = mean_over_judges(items, len(names))
-        yield MEAN, len(rows), sum(r.score is None for r in rows), leaderboard(rows)
+        lowest, highest = (sum(scale[end] for scale in scales.values()) / len(scales) for end in (0, 1))
+        yield _board(MEAN, mean_over_judges(items, len(scales)), (lowest, highest), models)
 
 
-def _board(judgments: Iterator[Judgment], seen: list[int]) -> tuple[int, int, tuple[ModelScores, ...]]:
+def scale_of(judge: Mapping[str, Any]) -> tuple[float, float]:
+    """The scale of a judge in run.json."""
+    low, high = judge.get("scale") or (1.0, 10.0)
+    return float(low), float(high)
+
+
+def _belonging(judgments: Path, judges: Container[str], models: Sequence[str]) -> Iterator[Judgment]:
+    known = frozenset(models)
+    for number, judgment in enumerate(read_judgments(judgments), 1):
+        if judgment.judge not in judges or judgment.model not in known:
+            what = f"judge {judgment.judge!r}" if judgment.judge not in judges else f"model {judgment.model!r}"
+            raise InputError(f"{judgments}: judgment {number} is of a {what[:90]} that run.json does not name; these files are not of one run")
+        yield judgment
+
+
+def _board(judge: str, rows: Iterable[ScoreRow], scale: tuple[float, float], models: Sequence[str]) -> Board:
+    counts: Counter[bool] = Counter()
+
     def counted() -> Iterator[ScoreRow]:
-        for judgment in judgments:
-            seen[0] += 1
-            seen[1] += judgment.failure is not None
-            yield score_row(judgment)
+        for row in rows:
+            counts[row.score is None] += 1
+            yield row
 
-    board = leaderboard(counted())
-    return seen[0], seen[1], board
+    board = leaderboard(counted(), scale, models=models)
+    return Board(judge, counts.total(), counts[True], scale, board)
 
 
 def summary_document(run: Mapping[str, Any], judgments: Path) -> dict[str, Any]:
     """What `show --json` prints for one run: {"runs": [...]}, an entry per judge."""
     entries = [
-        {"run": run["run"], "benchmark": run["benchmark"]["name"], "protocol": run["protocol"], "judge": judge, "n_judgments": n, "n_failures": failed,
-         "n_turns_without_checks": run.get("counts", {}).get("turns_without_checks", 0), "complete": run.get("complete"), "leaderboard": [board_row(row) for row in board]}
-        for judge, n, failed, board in boards([j["name"] for j in run["judges"]], judgments)
+        {"run": run["run"], "benchmark": run["benchmark"]["name"], "protocol": run["protocol"], "judge": board.judge, "n_judgments": board.n_judgments,
+         "n_failures": board.n_failures, "n_turns_without_checks": run["counts"].get("turns_without_checks", 0), "complete": run["complete"],
+         "scale": list(board.scale), "leaderboard": [board_row(row) for row in board.rows]}
+        for board in boards(run, judgments)
     ]  # fmt: skip
     return {"runs": entries}
 
@@ -123,8 +168,9 @@ def board_row(row: ModelScores) -> dict[str, Any]:
     for turn, estimate in row.turns.items():
         document[f"turn_{turn}"] = estimate.value
         document[f"turn_{turn}_ci"] = _interval(estimate)
-    document.setdefault("turn_1", None)
-    document.setdefault("turn_2", None)
+        document[f"turn_{turn}_n"] = estimate.n
+    for turn in {1, 2} - set(row.turns):
+        document |= {f"turn_{turn}": None, f"turn_{turn}_ci": None, f"turn_{turn}_n": 0}
     document["categories"] = {name: _scored(estimate) for name, estimate in row.categories.items()}
     document["n_failures"] = row.n_failures
     document["bounds"] = [row.lowest, row.highest]

@@ -79,7 +79,10 @@ class ProviderError(JudgebenchError):
         code, param: what the provider's error body names as its code and as the parameter it is about.
     """
 
-    def __init__(self, message: str, *, retryable: bool, status: int | None = None, retry_after: float | None = None, kind: str = "request", code: str = "", param: str = "") -> None:
+    def __init__(
+        self, message: str, *, retryable: bool, status: int | None = None, retry_after: float | None = None, kind: str = "request", code: str = "",
+        param: str = "",
+    ) -> None:  # fmt: skip
         super().__init__(message)
         self.retryable = retryable
         self.status = status

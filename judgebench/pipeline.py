@@ -14,11 +14,12 @@ from typing import Any
 from judgebench.documents import Tally, run_document, summary_document
 from judgebench.engine.counters import Counters
 from judgebench.engine.streaming import OrderedStream
-from judgebench.errors import IncompleteError, InputError, ProviderError, StorageError
+from judgebench.errors import IncompleteError, ProviderError
+from judgebench.formats.jsonl import cleaned
 from judgebench.preflight import Contestant, Prepared, Seat
 from judgebench.reasoning import split_reasoning
 from judgebench.store import RunWriter
-from judgebench.types import Answer, Judgment, JudgingTask, Message, Question, Request, Usage
+from judgebench.types import Answer, JudgingTask, Judgment, Message, Question, Request, Usage
 
 Progress = Callable[[Counters], AbstractContextManager[object]]
 
@@ -69,48 +70,43 @@ async def run_single(prepared: Prepared, folder: Path, progress: Progress | None
     Raises:
         InputError, StorageError: nothing is left behind. asyncio.CancelledError: after the folder was written.
     """
-    writer, tally, counters = RunWriter(folder), Tally(), prepared.engine.counters
+    try:
+        writer = RunWriter(folder)
+        try:
+            outcome, cancelled = await _written(prepared, writer, progress)
+        except BaseException:
+            writer.discard()
+            raise
+    finally:
+        await prepared.close()
+    if cancelled is not None:
+        raise cancelled
+    return outcome
+
+
+async def _written(prepared: Prepared, writer: RunWriter, progress: Progress | None) -> tuple[Outcome, asyncio.CancelledError | None]:
+    """Work through all units and give the folder its files; an interrupt is handed back for after that."""
+    tally, counters, started = Tally(), prepared.engine.counters, time.monotonic()
     counters.planned = prepared.plan.judgments
-    stopped: IncompleteError | None = None
+    stopped: str | None = None
     cancelled: asyncio.CancelledError | None = None
-    started = time.monotonic()
     stream: OrderedStream[_Unit, _Done] = OrderedStream(
         _units(prepared), lambda unit: _worked(unit, prepared), lambda done: _delivered(done, writer, tally, counters), width=prepared.engine.width
     )
-    try:
-        with progress(counters) if progress else nullcontext():
-            try:
-                await stream.run()
-            except IncompleteError as error:
-                stopped = error
-            except asyncio.CancelledError as error:
-                cancelled = error
-            finally:
-                for contestant in prepared.contestants:
-                    await contestant.generator.close()
-                for seat in prepared.seats:
-                    await _close_judge(seat)
-        document = run_document(prepared, folder, tally, str(stopped) if stopped else "interrupted" if cancelled else None, _now(), time.monotonic() - started)
-        summary = summary_document(document, writer.judgments_so_far())
-        writer.finish(document, summary)
-    except (InputError, StorageError):
-        writer.discard()
-        raise
-    finally:
-        prepared.engine.close()
-    if cancelled is not None:
-        raise cancelled
-    return Outcome(folder, document, str(stopped) if stopped else None)
+    with progress(counters) if progress else nullcontext():
+        try:
+            await stream.run()
+        except IncompleteError as error:
+            stopped = str(error)
+        except asyncio.CancelledError as error:
+            stopped, cancelled = "interrupted", error
+    document = run_document(prepared, writer.folder, tally, stopped, _now(), time.monotonic() - started)
+    writer.finish(document, summary_document(document, writer.judgments_so_far()))
+    return Outcome(writer.folder, document, stopped), cancelled
 
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-
-
-async def _close_judge(seat: Seat) -> None:
-    generator = getattr(seat.judge, "_generator", None)
-    if generator is not None:
-        await generator.close()
 
 
 def _units(prepared: Prepared) -> Iterator[_Unit]:
@@ -163,7 +159,7 @@ async def answered(question: Question, contestant: Contestant, prepared: Prepare
         except ProviderError as failed:
             error = str(failed)
             break
-        visible = split_reasoning(response.text)[1]
+        visible = split_reasoning(cleaned(response.text))[1]
         texts.append(visible)
         reasons.append(response.finish_reason)
         usage, snapshot = usage + response.usage, response.model or snapshot

@@ -12,35 +12,48 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.benchmarks import Benchmark
+from judgebench.engine.counters import Counters
 from judgebench.engine.engine import Engine, EngineOptions
 from judgebench.engine.prices import Price, price_of
 from judgebench.errors import CredentialError, EndpointDownError, InputError
+from judgebench.formats.jsonl import cleaned, whole
+from judgebench.generators.adapting import Adaptations
 from judgebench.generators.http import proxy_for
 from judgebench.generators.recorded import Recorded
-from judgebench.judges.checks import ChecksJudge
+from judgebench.judge_specs import LocalJudge, judge_spec
 from judgebench.judges.llm import DEFAULT_SAMPLING, LLMJudge
-from judgebench.judges.simulated import SimulatedJudge
 from judgebench.planning import Plan, PlannedJudge, PlannedModel, plan
 from judgebench.prompts import PromptSet, load_prompts
-from judgebench.specs import Arguments, Resolved, resolve, simulated_options, split_name
+from judgebench.specs import Arguments, Resolved, parse_arguments, resolve, shown
 from judgebench.types import Generator, Judge, Question, Sampling
 
-ModelSpec = str | tuple[str, Generator]
+ModelSpec = str | tuple[str, str | Generator]
+"""A SPEC, or (name, SPEC or generator)."""
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Everything that defines a run beside its benchmark. Sequences of specs as on the command line."""
+    """What a user asks of a run, before anything of it is looked up.
 
+    Attributes:
+        benchmark: a name, a folder or a questions file. models, judges: specs as on the command line; none of them for the
+            recorded examples and for "checks". engine: how calls are made. limit, categories: which questions, None and ()
+            for all. samples: judgments per turn and judge. reask: how often a missing verdict is asked for again.
+        prompt: the judge prompt, None for the benchmark's own. generator_arguments, judge_arguments: K=V pairs.
+    """
+
+    benchmark: str | Path = "mtbench"
     models: Sequence[ModelSpec] = ()
     judges: Sequence[str] = ()
     engine: EngineOptions = dataclasses.field(default_factory=lambda: EngineOptions(Path("runs/responses.db")))
+    limit: int | None = None
+    categories: tuple[str, ...] = ()
     samples: int = 1
     reask: int = 1
     prompt: str | None = None
     seed: int = 0
-    model_arguments: Arguments = Arguments()
-    judge_arguments: Arguments = Arguments()
+    generator_arguments: tuple[str, ...] = ()
+    judge_arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +80,7 @@ class Seat:
     prompt_sha256: str
     sampling: Sampling | None
     judges_turn: Callable[[Question, int], bool]
+    scale: tuple[float, float] = (1.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,16 @@ class Prepared:
     prompts: PromptSet
     notes: tuple[str, ...] = ()
 
+    async def close(self) -> None:
+        """Release connections and files, and close the response log."""
+        try:
+            for contestant in self.contestants:
+                await contestant.generator.close()
+            for seat in self.seats:
+                await seat.judge.close()
+        finally:
+            self.engine.close()
+
 
 def prepare(benchmark: Benchmark, options: RunOptions, environ: Mapping[str, str]) -> Prepared:
     """Resolve every spec and wrap what calls.
@@ -91,11 +115,13 @@ def prepare(benchmark: Benchmark, options: RunOptions, environ: Mapping[str, str
         InputError: all problems of all specs, one line each.
     """
     problems: list[str] = []
-    models = _collected(problems, [functools.partial(_model, m, options.model_arguments, environ) for m in options.models])
-    judges = _collected(problems, [functools.partial(_judge_spec, j, options.judge_arguments, environ) for j in options.judges])
+    given = [_arguments(problems, *pairs) for pairs in ((options.generator_arguments, "--generator-arg"), (options.judge_arguments, "--judge-arg"))]
+    models = _collected(problems, [functools.partial(_model, m, given[0], environ) for m in options.models])
+    judges = _collected(problems, [functools.partial(judge_spec, j, given[1], environ) for j in options.judges])
     prompts = _collected(problems, [functools.partial(load_prompts, options.prompt or benchmark.settings.prompt)])
-    problems += _twice("--model", [m.name for m in models]) + _twice("--judge", [j.name for j in judges])
-    remote = [r for r in (*models, *judges) if r.generator.remote]
+    for option, names in (("--model", [m.name for m in models]), ("--judge", [j.name for j in judges])):
+        problems += _twice(option, names) + _unwritable(option, names)
+    remote = [r for r in (*models, *judges) if isinstance(r, Resolved) and r.generator.remote]
     probes = _Probes(remote)
     engine = Engine(options.engine, probes.check)
     try:
@@ -103,17 +129,22 @@ def prepare(benchmark: Benchmark, options: RunOptions, environ: Mapping[str, str
         prices = {id(r): _price(r) for r in remote}
         unpriced = tuple(dict.fromkeys(r.name for r in remote if prices[id(r)] is None))
         if options.engine.max_cost is not None and unpriced:
-            problems.append(f"--max-cost: no price is known for {', '.join(unpriced)}; set price_prompt and price_completion with --generator-arg or --judge-arg, or use --max-calls")
+            who = ", ".join(map(shown, unpriced))
+            problems.append(f"--max-cost: no price is known for {who}; set price_prompt and price_completion with --generator-arg or --judge-arg, or use --max-calls")
         if any(j.spec == "checks" for j in judges) and not any(any(q.checks) for q in benchmark.questions()):
             problems.append(f"judge checks: no question of {benchmark.name} has checks; name a judge, for example --judge openai:NAME")
+        if prompts and any(isinstance(j, Resolved) for j in judges) and (unfit := prompts[0].problem(benchmark.questions(), benchmark.needs_reference)):
+            problems.append(unfit)
         if problems:
             raise InputError(*dict.fromkeys(problems))
+        for resolved in remote:
+            _say_refusals(resolved, engine.counters)
         contestants = tuple(Contestant(m.name, m.spec, engine.wrapped(m.generator, m.name, m.endpoint, prices.get(id(m))), m.arguments) for m in models)
         seats = tuple(_seat(j, engine, benchmark, prompts[0], options, prices.get(id(j))) for j in judges)
     except BaseException:
         engine.close()
         raise
-    planned = _planned(benchmark, models, judges, seats, options, prices)
+    planned = _planned(benchmark, models, judges, seats, prompts[0], options, prices)
     return Prepared(benchmark, options, contestants, seats, engine, planned, unpriced, prompts[0])
 
 
@@ -128,53 +159,29 @@ def _collected(problems: list[str], makers: Sequence[Callable[[], Any]]) -> list
     return made
 
 
+def _arguments(problems: list[str], pairs: tuple[str, ...], option: str) -> Arguments:
+    made = _collected(problems, [functools.partial(parse_arguments, pairs, option)])
+    return made[0] if made else Arguments()
+
+
 def _model(model: ModelSpec, arguments: Arguments, environ: Mapping[str, str]) -> Resolved:
     if isinstance(model, str):
         return resolve(model, arguments, environ)
+    if not (isinstance(model, tuple) and len(model) == 2 and isinstance(model[0], str) and model[0].strip()):
+        raise InputError(f"model {str(model)[:80]}: write a SPEC such as openai:NAME, or a pair (name, SPEC or generator)")
     name, generator = model
+    if isinstance(generator, str):
+        return dataclasses.replace(resolve(generator, arguments, environ), name=name)
     return Resolved(name, f"python:{type(generator).__name__}", generator, "python" if generator.remote else "", arguments=arguments)
 
 
-class _NoGenerator:
-    """Stands where a judge needs no generator."""
-
-    identity = ""
-    remote = False
-
-    async def generate(self, request: Any) -> Any:
-        raise InputError("this judge answers no requests")
-
-    async def close(self) -> None:
-        """Nothing to release."""
-
-
-def _judge_spec(text: str, arguments: Arguments, environ: Mapping[str, str]) -> Resolved:
-    """A judge SPEC: checks, simulated:..., or a generator."""
-    name, equals, spec = text.partition("=")
-    if text == "checks" or (equals and spec == "checks" and name.strip()):
-        return Resolved(name if equals else "checks", "checks", _NoGenerator())
-    given, spec = split_name(text)
-    if spec.lower().startswith("simulated:") or spec.lower() == "simulated":
-        defaults = {"noise": 0.2, "length": 0.0, "position": 0.0, "self": 0.0, "seed": 0.0}
-        simulated_options(spec.partition(":")[2], spec, defaults)
-        return Resolved(given or spec, spec, _NoGenerator())
-    if spec.lower().startswith("recorded:"):
-        raise InputError(f"{spec[:80]}: recorded answers cannot judge; name a model, checks or simulated:...")
-    return resolve(text, arguments, environ)
-
-
-def _seat(judge: Resolved, engine: Engine, benchmark: Benchmark, prompts: PromptSet, options: RunOptions, price: Price | None) -> Seat:
-    if judge.spec == "checks":
-        made: Judge = ChecksJudge(judge.name)
-        return Seat(made, judge.spec, "checks", "checks", made._sha256, None, lambda question, turn: bool(question.turn_checks(turn)))  # type: ignore[attr-defined]
-    if isinstance(judge.generator, _NoGenerator):
-        given = simulated_options(judge.spec.partition(":")[2], judge.spec, {"noise": 0.2, "length": 0.0, "position": 0.0, "self": 0.0, "seed": 0.0})
-        made = SimulatedJudge(judge.name, noise=given["noise"], length=given["length"], position=given["position"], self_=given["self"], seed=int(given["seed"]))
-        return Seat(made, judge.spec, judge.spec, "simulated", made._sha256, None, lambda question, turn: True)
+def _seat(judge: Resolved | LocalJudge, engine: Engine, benchmark: Benchmark, prompts: PromptSet, options: RunOptions, price: Price | None) -> Seat:
+    if isinstance(judge, LocalJudge):
+        return Seat(judge.judge, judge.spec, judge.spec, judge.method, judge.judge.prompt_sha256, None, judge.judges_turn)
     sampling = judge.arguments.applied(DEFAULT_SAMPLING)
     generator = engine.wrapped(judge.generator, judge.name, judge.endpoint, price)
     made = LLMJudge(judge.name, generator, prompts, benchmark.needs_reference, sampling=sampling, reask=options.reask)
-    return Seat(made, judge.spec, generator.identity, prompts.name, prompts.sha256, sampling, lambda question, turn: True)
+    return Seat(made, judge.spec, generator.identity, prompts.name, made.prompt_sha256, sampling, lambda question, turn: True, prompts.base.scale)
 
 
 def _price(resolved: Resolved) -> Price | None:
@@ -187,13 +194,24 @@ def _twice(option: str, names: Sequence[str]) -> list[str]:
     return [f"{option}: two are called {name!r}; rename one with NAME=SPEC" for name, n in Counter(names).items() if n > 1]
 
 
+def _unwritable(option: str, names: Sequence[str]) -> list[str]:
+    """Names with half a character, as bytes of another encoding give them: no file could hold them as they are."""
+    return [f"{option} {cleaned(name)[:80]}: the name is not valid UTF-8; give another with NAME=SPEC" for name in names if not whole(name)]
+
+
 def _keys_missing(remote: Sequence[Resolved], engine: Engine, options: EngineOptions) -> list[str]:
     """Missing keys, but for what the log may answer: a finished run is read back without any key."""
-    said = []
-    for resolved in remote:
-        if resolved.missing_key and (options.fresh or not options.log.exists() or not engine.log().knows(resolved.generator.identity)):
-            said.append(resolved.missing_key)
-    return said
+    return [
+        resolved.missing_key for resolved in remote
+        if resolved.missing_key and (options.fresh or not options.log.exists() or not engine.log().knows(resolved.generator.identity))
+    ]  # fmt: skip
+
+
+def _say_refusals(resolved: Resolved, counters: Counters) -> None:
+    """What a model refuses to be sent is said at the end of the run."""
+    adaptations = getattr(resolved.generator, "adaptations", None)
+    if isinstance(adaptations, Adaptations):
+        adaptations.on_change = lambda notes: counters.notes.update(dict.fromkeys(f"{shown(resolved.name)}: {note}" for note in notes))
 
 
 class _Probes:
@@ -208,13 +226,13 @@ class _Probes:
         if missing:
             raise CredentialError(*missing)
         places = {r.probe: r.endpoint for r in self._remote if r.probe and not proxy_for(r.endpoint)}
-        said = await asyncio.gather(*(_closed(host, port, endpoint) for (host, port), endpoint in places.items()))
+        said = await asyncio.gather(*(connection_problem(host, port, endpoint) for (host, port), endpoint in places.items()))
         if any(said):
             raise EndpointDownError([line for line in said if line])
 
 
-async def _closed(host: str, port: int, endpoint: str) -> str | None:
-    """What is wrong with an endpoint's port, None when it is open or does not say."""
+async def connection_problem(host: str, port: int, endpoint: str) -> str | None:
+    """What is wrong with an endpoint's port, None when it is open or does not answer within 5 s."""
     try:
         async with asyncio.timeout(5):
             _, writer = await asyncio.open_connection(host, port)
@@ -227,7 +245,10 @@ async def _closed(host: str, port: int, endpoint: str) -> str | None:
     return None
 
 
-def _planned(benchmark: Benchmark, models: Sequence[Resolved], judges: Sequence[Resolved], seats: Sequence[Seat], options: RunOptions, prices: Mapping[int, Price | None]) -> Plan:
+def _planned(
+    benchmark: Benchmark, models: Sequence[Resolved], judges: Sequence[Resolved | LocalJudge], seats: Sequence[Seat], prompts: PromptSet, options: RunOptions,
+    prices: Mapping[int, Price | None],
+) -> Plan:  # fmt: skip
     judged = {s.judge.name: 0 for s in seats}
     for question in benchmark.questions():
         for turn in range(1, len(question.turns) + 1):
@@ -235,8 +256,12 @@ def _planned(benchmark: Benchmark, models: Sequence[Resolved], judges: Sequence[
                 judged[seat.judge.name] += seat.judges_turn(question, turn)
     default = Sampling(max_tokens=benchmark.settings.max_tokens)
     return plan(
-        benchmark,
-        [PlannedModel(m.name, m.generator.remote, m.arguments.applied(default), prices.get(id(m)), m.generator.total_bytes if isinstance(m.generator, Recorded) else None) for m in models],
-        [PlannedJudge(j.name, s.judge.remote, s.sampling or Sampling(), prices.get(id(j))) for j, s in zip(judges, seats, strict=True)],
+        benchmark, [_planned_model(m, default, prices.get(id(m))) for m in models],
+        [PlannedJudge(j.name, s.sampling or Sampling(), prices.get(id(j)), prompts if s.judge.remote else None) for j, s in zip(judges, seats, strict=True)],
         samples=options.samples, reask=options.reask, judged=judged.__getitem__,
     )  # fmt: skip
+
+
+def _planned_model(model: Resolved, default: Sampling, price: Price | None) -> PlannedModel:
+    known = model.generator.total_bytes if isinstance(model.generator, Recorded) else None
+    return PlannedModel(model.name, model.generator.remote, model.arguments.applied(default), price, known)

@@ -28,7 +28,7 @@ def hashed_quality(text: str) -> float:
 
 def seeded(*parts: object) -> random.Random:
     """A random generator that depends on the parts alone, the same on every machine."""
-    return random.Random("\x1f".join(map(str, parts)))
+    return random.Random("\x1f".join(map(str, parts)).encode("utf-8", "replace"))  # noqa: S311 - a simulation has no secrets
 
 
 def logit(p: float) -> float:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -15,12 +18,13 @@ from judgebench.formats.jsonl import Row, cleaned, dump, read_rows
 from judgebench.types import Answer, Failure, Judgment, Usage
 
 _STREAMS = ("questions.jsonl", "answers.jsonl", "judgments.jsonl")
+_HIDDEN = ".partial-"
 _KINDS = ("no_verdict", "out_of_range", "truncated", "refused", "empty_answer", "provider_error")
 
 
 class RunWriter:
-    """Writes a run folder. Rows go to hidden files, which take their names only in `finish`, so that an interrupted run never
-    leaves half a file under a final name.
+    """Writes a run folder. Rows go to files in a hidden folder inside it, which take their names only in `finish`: an interrupted
+    run leaves the files of the run before it whole, and two processes that write the same run do not mix their rows.
 
     Args:
         folder: made when absent.
@@ -32,17 +36,21 @@ class RunWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._made = not folder.exists()
-        with _storage_errors(folder):
-            if folder.exists() and not folder.is_dir():
-                raise InputError(f"{folder}: is a file; give --out a folder")
-            if folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir()) and not (folder / "run.json").is_file() and not _ours(folder):
-                raise InputError(f"{folder}: holds other things than a run; give --out a new or a run's folder")
-            folder.mkdir(parents=True, exist_ok=True)
-            self._files: dict[str, IO[str]] = {name: self._hidden(name).open("w", encoding="utf-8", newline="\n") for name in _STREAMS}
-
-    def _hidden(self, name: str) -> Path:
-        return self.folder / f".{name}.partial"
+        self._files: dict[str, IO[str]] = {}
+        self._made, self._hidden = False, Path()
+        try:
+            with _storage_errors(folder):
+                self._made = not folder.exists()
+                _refuse_foreign(folder)
+                folder.mkdir(parents=True, exist_ok=True)
+                _sweep(folder)
+                self._hidden = Path(tempfile.mkdtemp(prefix=_HIDDEN, dir=folder))
+                self._lock = _locked(self._hidden)
+                for name in _STREAMS:
+                    self._files[name] = (self._hidden / name).open("w", encoding="utf-8", newline="\n")
+        except StorageError:
+            self.discard()
+            raise
 
     def question(self, line: str) -> None:
         """Add a question, as its canonical JSON."""
@@ -58,40 +66,83 @@ class RunWriter:
 
     def _add(self, name: str, line: str) -> None:
         with _storage_errors(self.folder):
-            self._files[name].write(line + "\n")
+            self._files[name].write(cleaned(line) + "\n")
 
     def judgments_so_far(self) -> Path:
         """The judgments written so far, flushed: a file to read them back from before `finish`."""
         with _storage_errors(self.folder):
             self._files["judgments.jsonl"].flush()
-        return self._hidden("judgments.jsonl")
+        return self._hidden / "judgments.jsonl"
 
     def finish(self, run: Mapping[str, Any], summary: Mapping[str, Any]) -> None:
-        """Give all files their names; run.json last, as the sign that the others are whole."""
+        """Give all files their names. The run.json of a run before goes first and the new one comes last: where there is a
+        run.json, the files beside it are whole and of its run."""
         with _storage_errors(self.folder):
+            for name, document in (("summary.json", summary), ("run.json", run)):
+                self._files[name] = (self._hidden / name).open("w", encoding="utf-8", newline="\n")
+                self._files[name].write(cleaned(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)) + "\n")
             for file in self._files.values():
                 file.flush()
                 os.fsync(file.fileno())
                 file.close()
-            for name, document in (("summary.json", summary), ("run.json", run)):
-                self._hidden(name).write_text(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            (self.folder / "run.json").unlink(missing_ok=True)
             for name in (*_STREAMS, "summary.json", "run.json"):
-                self._hidden(name).replace(self.folder / name)
+                (self._hidden / name).replace(self.folder / name)
+            self._hidden.rmdir()
+            _unlock(self._lock)
 
     def discard(self) -> None:
-        """Leave no trace: remove the hidden files, and the folder when this run made it."""
-        for name, file in self._files.items():
+        """Leave no trace: remove what was written, and the folder when this run made it."""
+        for file in self._files.values():
             with contextlib.suppress(OSError):
                 file.close()
-            with contextlib.suppress(OSError):
-                self._hidden(name).unlink(missing_ok=True)
+        if self._hidden.name:
+            shutil.rmtree(self._hidden, ignore_errors=True)
+            _unlock(self._lock)
         if self._made:
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
 
 
-def _ours(folder: Path) -> bool:
-    return all(p.name in (*_STREAMS, "summary.json", "report.html") or p.name.startswith(".") or p.suffix in (".db", ".lock") or p.name.endswith((".db-wal", ".db-shm")) for p in folder.iterdir())
+def _refuse_foreign(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; give --out a folder")
+    if folder.is_dir() and not (folder / "run.json").is_file() and not all(map(_may_stand, folder.iterdir())):
+        raise InputError(f"{folder}: holds other things than a run; give --out a new or a run's folder")
+
+
+def _may_stand(path: Path) -> bool:
+    """Whether a file may stand in a folder that becomes a run's: ours, hidden, or a response log."""
+    return path.name in (*_STREAMS, "summary.json", "report.html") or path.name.startswith(".") or path.name.endswith((".db", ".db-lock", ".db-wal", ".db-shm"))
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed runs left behind: hidden folders that no living process has locked."""
+    for left in folder.glob(f"{_HIDDEN}*"):
+        lock = _locked(left)
+        if lock is not None:
+            shutil.rmtree(left, ignore_errors=True)
+            _unlock(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """An open descriptor of a folder with an advisory lock on it; None where another holds it or there are no such locks."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _unlock(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 def judgment_row(judgment: Judgment) -> str:
@@ -100,8 +151,8 @@ def judgment_row(judgment: Judgment) -> str:
     return dump(
         {"question_id": judgment.question_id, "category": judgment.category, "turn": judgment.turn, "judge": judgment.judge, "prompt": judgment.prompt,
          "prompt_sha256": judgment.prompt_sha256, "sample": judgment.sample, "text": judgment.text, "usage": usage_row(judgment.usage),
-         "failure": failure.kind if failure else None, "model": judgment.model, "score": _plain(judgment.score), "reask_text": judgment.reask_text,
-         "detail": cleaned(failure.detail) if failure else None, "snapshot": judgment.snapshot}
+         "failure": failure.kind if failure else None, "model": judgment.model, "score": _plain(judgment.score), "reask_texts": list(judgment.reask_texts),
+         "detail": failure.detail if failure else None, "snapshot": judgment.snapshot}
     )  # fmt: skip
 
 
@@ -112,10 +163,11 @@ def _plain(score: float | None) -> float | int | None:
 def read_judgments(path: Path) -> Iterator[Judgment]:
     """The judgments of a file, in order. Raises InputError with file, line and what is wrong."""
     for row in read_rows(path):
-        yield _judgment(row, path)
+        yield parse_judgment(row, path)
 
 
-def _judgment(row: Row, path: Path) -> Judgment:
+def parse_judgment(row: Row, path: Path) -> Judgment:
+    """One judgment from one row. Raises InputError with file, line and what is wrong."""
     raw = row.value
     try:
         usage, kind, score = raw.get("usage"), raw.get("failure"), raw.get("score")
@@ -123,33 +175,61 @@ def _judgment(row: Row, path: Path) -> Judgment:
             raise ValueError(f"unknown failure {kind!r}")
         if score is not None and (isinstance(score, bool) or not isinstance(score, (int, float))):
             raise ValueError(f"score {score!r} is no number")
+        if score is not None and not math.isfinite(score):
+            raise ValueError("the score is too large for a number")
         if (score is None) == (kind is None):
             raise ValueError("a judgment has either a score or a failure")
         return Judgment(
             raw["question_id"], str(raw["category"]), int(raw["turn"]), str(raw["model"]), str(raw["judge"]), str(raw["prompt"]), str(raw["prompt_sha256"]),
-            int(raw.get("sample", 0)), raw.get("text"), raw.get("reask_text"),
+            int(raw.get("sample", 0)), raw.get("text"), tuple(raw.get("reask_texts") or ()),
             Usage(usage.get("prompt_tokens"), usage.get("completion_tokens")) if isinstance(usage, dict) else Usage(), raw.get("snapshot"),
             None if score is None else float(score), None if kind is None else Failure(kind, str(raw.get("detail") or "")),
         )  # fmt: skip
     except KeyError as error:
         raise InputError(f"{path} line {row.line}: a judgment without {error}; is this file from judgebench?") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path} line {row.line}: {error}; is this file from judgebench?") from error
 
 
 def read_run(folder: Path) -> dict[str, Any]:
     """run.json of a run folder. Raises InputError when there is no run or it is broken."""
     path = folder / "run.json"
-    if not path.is_file():
-        what = "no such folder" if not folder.exists() else "no run in it (run.json is missing)"
-        raise InputError(f"{folder}: {what}; give the folder that `judgebench run` named")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        what = "no run in it (run.json is missing)" if folder.is_dir() else "no such folder"
+        raise InputError(f"{folder}: {what}; give the folder that `judgebench run` named") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give the folder that `judgebench run` named") from error
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({str(error)[:100]}); run the same command again to write it anew") from error
-    if not isinstance(value, dict) or not isinstance(value.get("benchmark"), dict) or not isinstance(value.get("judges"), list):
-        raise InputError(f"{path}: not written by judgebench; run the same command again to write it anew")
-    return value
+    if wrong := _missing(value):
+        raise InputError(f"{path}: not written by judgebench ({wrong}); run the same command again to write it anew")
+    run: dict[str, Any] = value
+    return run
+
+
+_SHAPE: Mapping[str, type] = {"run": str, "protocol": str, "complete": bool, "benchmark": dict, "models": list, "judges": list, "counts": dict}
+
+
+def _missing(value: Any) -> str | None:
+    """The first thing that a run.json lacks of what its readers rely on, None when it is all there."""
+    if not isinstance(value, dict):
+        return "it holds no object"
+    if wrong := [key for key, kind in _SHAPE.items() if not isinstance(value.get(key), kind)]:
+        return f"{wrong[0]!r} is missing or of the wrong kind"
+    if not isinstance(value["benchmark"].get("name"), str):
+        return "the benchmark has no name"
+    for key in ("models", "judges"):
+        if not value[key] or not all(isinstance(one, dict) and isinstance(one.get("name"), str) for one in value[key]):
+            return f"{key!r} must be a list of at least one, each with a name"
+    if not all(_is_scale(judge.get("scale", [1, 10])) for judge in value["judges"]):
+        return "a judge's scale must be [lowest, highest]"
+    return None if isinstance(value["counts"].get("judgments"), int) else "'counts' has no 'judgments'"
+
+
+def _is_scale(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(end, (int, float)) and abs(end) < math.inf for end in value) and value[0] < value[1]
 
 
 @contextlib.contextmanager

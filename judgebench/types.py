@@ -174,7 +174,7 @@ class Judgment:
 
     Attributes:
         prompt, prompt_sha256: the judge prompt ("checks" and "simulated" name the method and its version).
-        sample: which of several repeats. text: all that the judge said. reask_text: what it said when asked once more.
+        sample: which of several repeats. text: all that the judge said. reask_texts: what it said each time it was asked again.
         usage: tokens of this judgment's calls. snapshot: the judge as the API reported it.
     """
 
@@ -187,7 +187,7 @@ class Judgment:
     prompt_sha256: str
     sample: int = 0
     text: str | None = None
-    reask_text: str | None = None
+    reask_texts: tuple[str, ...] = ()
     usage: Usage = Usage()
     snapshot: str | None = None
     score: float | None = None
@@ -228,9 +228,18 @@ class Judge(Protocol):
     def name(self) -> str: ...
 
     @property
+    def prompt_sha256(self) -> str:
+        """Of all that decides a judgment beside the answer and what is asked: a prompt set, or the method and its version."""
+        ...
+
+    @property
     def remote(self) -> bool: ...
 
     def judge(self, task: JudgingTask) -> Awaitable[Judgment]: ...
+
+    async def close(self) -> None:
+        """Release connections."""
+        ...
 
 
 Options = Mapping[str, str]

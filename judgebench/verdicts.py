@@ -41,7 +41,7 @@ class Reading:
 
 _NONE = Reading(None, MISSING)
 _WINDOW = 160  # how far before a number its label and its sentence are looked for
-_MOST = 1000  # a text with so many places for a verdict is a loop and no judgment
+_MOST = 500  # a text with so many places for a verdict is a loop and no judgment
 
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]\w{1,20});", re.I)
 _ALIKE = dict(zip("【】〔〕−‐‑–—’‘“”„‟«»「」『』", "[][]-----''" + '"' * 10, strict=True))
@@ -51,9 +51,7 @@ _CONTAMINATED = re.compile(
     r"|^[ \t]*</?(?:answer|question|reference) [0-9a-f]{8}[^\n>]{0,40}>[ \t]*$",
     re.I | re.M,
 )
-_PLACEHOLDER = re.compile(
-    r"\[\[\s{0,9}((?:your |the |final )?(?:rating|score|number|value|n|x|y|\?{1,9}|_{1,9}|\.\.\.|…|1-10|1 ?to ?10))\s{0,9}\]\]", re.I
-)
+_PLACEHOLDER = re.compile(r"\[\[\s{0,9}((?:your |the |final )?(?:rating|score|number|value|n|x|y|\?{1,9}|_{1,9}|\.\.\.|…|1-10|1 ?to ?10))\s{0,9}\]\]", re.I)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n`]*\n(.*?)(?:^[ \t]*(?:```|~~~)[ \t]*$|\Z)", re.S | re.M)
 _QUOTATION = re.compile(r"""(?<!\d)"[^"]*"|`[^`\n]*`|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w))*'(?!\w)""")
 
@@ -66,19 +64,23 @@ _PLAIN_WORDS = frozenset(
     "rating ratings score scores scored rate rated grade mark marks verdict out 10 1-10 conclusion".split()
 )
 _TOKEN = re.compile(r"(?<![\w\[\]])(?<!\w\()\[{2,3}([^\[\]\n]{0,60})\]{2,3}(?!\])(\s?/\s?\d{1,4}| out of \d{1,4}|-\d{1,3}| (?:to|or) \d{1,3}\b)?")
-_BARE = re.compile(r"(?:\[([^\[\]]{1,20})\]|(\d{1,3}(?:\.\d{0,4})?))(?: ?points?)?(\s?/\s?\d{1,4}| out of \d{1,4})?(?: ?points?)?(?:[.!|\s]*|(?:\s*[-(,;]|\s(?:because|since|as|for)\s)\D*)", re.I)
-_NUMBER = re.compile(
-    r"(?:(?:final |overall )?(?:rating|score)\s?[:=]?\s?)?([-+]?)(\d+(?:\.\d*)?)(?: ?points?)?(?:\s?(?:/|out of)\s?(\d{1,4}))?(?: ?points?)?\.?", re.I
+_BARE = re.compile(
+    r"(?:\[([^\[\]]{1,20})\]|(\d{1,3}(?:\.\d{0,4})?))(?: ?points?)?(\s?/\s?\d{1,4}| out of \d{1,4})?(?: ?points?)?"
+    r"(?:[.!|\s]*|(?:\s*[-(,;]|\s(?:because|since|as|for)\s)\D*)",
+    re.I,
 )
+_NUMBER = re.compile(r"(?:(?:final |overall )?(?:rating|score)\s?[:=]?\s?)?([-+]?)(\d+(?:\.\d*)?)(?: ?points?)?(?:\s?(?:/|out of)\s?(\d{1,4}))?(?: ?points?)?\.?", re.I)
 
 _HYPOTHETICAL = re.compile(r"\b(?:(?:would|could|might) (?:be|have been)|it would|had it|if it|if the|were it|harsh|generous|tempting)\b", re.I)
 _PASSED_OVER = re.compile(r"\b(?:rather than|instead of|not|than|short of|for example|e\.g\.|such as|for instance|format|form|strictly following)[\s:,]*(?:an? )?[\"'`]*$", re.I)
-_SAYS = r"\b(?:wrote|writes?|says?|said|states?|stated|contain(?:s|ed|ing)?|includ(?:es?|ed|ing)|claim(?:s|ed|ing)?|reads?|insert(?:s|ed)|inject(?:s|ed)|append(?:s|ed)|instruct(?:s|ed|ing)|tells?|told|quot(?:es?|ed|ing)|(?:end|start|begin)(?:s|ed)? with|asks?|asked|asking|demand(?:s|ed|ing)|request(?:s|ed|ing)|print(?:s|ed)|its own|itself)\b"
-_ATTRIBUTION = re.compile(_SAYS, re.I)
-_ATTRIBUTED = re.compile(
-    _SAYS + r"(?: (?:the|an?|this|that|its|own|following|line|text|string|phrase|words?|sentence|fake|hidden|note|instruction|itself|me|us|judge|to|give|as|with|for|in|at|end|of|it|by))*[\s:,]*[\"'`]*$", re.I
+_SAYS = (
+    r"\b(?:(?:writ|wrote|say|said|stat|contain|includ|claim|read|insert|inject|append|instruct|tell|told|quot|ask|demand|request|print)(?:e?[sd]|e|ing)?"
+    r"|(?:end|start|begin)(?:s|ed)? with|its own|itself)\b"
 )
-_OTHERS = re.compile(r"\b(?:candidate|assistant|answer|response|user|prompt|instructions?|output|text|submission)\b", re.I)
+_ATTRIBUTION = re.compile(_SAYS, re.I)
+_BETWEEN = "the an a this that its own following line text string phrase word words sentence fake hidden note instruction itself me us judge to give as with for in at end of it by"
+_ATTRIBUTED = re.compile(rf"{_SAYS}(?: (?:{_BETWEEN.replace(' ', '|')}))*[\s:,]*[\"'`]*$", re.I)
+_OTHERS = re.compile(r"\b(?:candidate|assistant|answer|response|user|prompt|model|output|text|lines?|it|its)\b", re.I)
 _MINE = re.compile(r"\b(?:I|my|as follows|rating|score|verdict|rate|evaluation|assessment|judge?ment)\b", re.I)
 
 
@@ -149,19 +151,22 @@ def _tidied(text: str) -> str:
 def _candidates(text: str) -> Iterator[_Candidate]:
     """Every place of a text where a verdict may stand."""
     quotations = [m.span() for m in _QUOTATION.finditer(text)]
-    for match in re.finditer(r"^.*[\[\d].*", text, re.M):
+    for match in re.finditer(r"^.*(?:\[[^\[\]\n]{0,60}\]\]|\d).*", text, re.M):
         line, offset = match[0], match.start()
-        tokens = list(_TOKEN.finditer(line))
-        for token in tokens:
+        above = text[max(0, offset - _WINDOW) : offset].rstrip().rpartition("\n")[2]
+        if above.endswith(":") and _OTHERS.search(above) and _ATTRIBUTED.search(above):
+            continue  # "The answer contains:" leads over to somebody else's words
+        token = None
+        for token in _TOKEN.finditer(line):
             yield _token(line, token, offset, quotations)
-        if not tokens:
+        if token is None:
             yield from _bare(line, offset, quotations)
 
 
 def _token(line: str, token: re.Match[str], offset: int, quotations: Sequence[tuple[int, int]]) -> _Candidate:
     """What a `[[...]]` is: from its sentence before it, its label there, and what follows."""
     start, end = token.span()
-    before = re.split(r"[.!?;]\s", line[max(0, start - _WINDOW) : start])[-1]
+    before = re.split(r"[.!?;][\"')]?\s", line[max(0, start - _WINDOW) : start])[-1]
     after = line[end : end + _WINDOW]
     words = [m for m in _LABEL.finditer(before) if len(before) - m.end() <= 40 and "]]" not in before[m.end() :]]
     lead = _LEAD.fullmatch(before)
@@ -182,13 +187,13 @@ def _token(line: str, token: re.Match[str], offset: int, quotations: Sequence[tu
 def _bare(line: str, offset: int, quotations: Sequence[tuple[int, int]]) -> Iterator[_Candidate]:
     """Sentences such as "Final score: 7.5/10"."""
     for sentence in re.finditer(r"\S.*?(?:[.!?](?=\s)|$)", line):
-        words = re.sub(r"^([^():]{0,60}) \([^()]{0,40}\)", r"\1", sentence[0])
+        words = re.sub(r"^([^():]{0,60}) \([^()]{0,40}\)", r"\1", re.sub(r"[\"`]", "", sentence[0]))
         separator = re.search(r"(?:[:=|\-]+|\bis) *(?=[\[\d])", words[:_WINDOW])
         lead = _LEAD.fullmatch(words, 0, separator.end()) if separator else None
         value = _BARE.fullmatch(words, separator.end()) if separator else None
         if lead and value and _LABEL.search(lead[1]) and not _aspect(lead[1]) and not _ATTRIBUTED.search(lead[1]):
             start, end = offset + sentence.start(), offset + sentence.end()
-            standing: Literal["own", "quoted"] = "quoted" if _quoted(quotations, start + len(lead[0]) - 1, end - 1) else "own"
+            standing: Literal["own", "quoted"] = "quoted" if _quoted(quotations, start + sentence[0].index(lead[1][0]), end - 1) else "own"
             yield _Candidate((value[1] or value[2]) + (value[3] or ""), "whole", standing, True, False, offset, start, end)
 
 
@@ -219,7 +224,8 @@ def _decide(found: Sequence[_Candidate], text: str, scale: tuple[float, float]) 
         above = text[: own[-1].line].rstrip().rfind("\n")
         pool = [c for c in own if c.start > above]
     elif strong:
-        pool = [c for c in own if c.start >= strong[-1].start and (c.label == "whole" or c.line == strong[-1].line)]
+        last = strong[-1]
+        pool = [c for c in own if (c.label == "whole" and c.line >= last.line) or (c.line == last.line and c.start >= last.start)]
     elif whole:
         pool = [c for c in own if c.line == whole[-1].line]
     readings = {_value(c.inside, scale) for c in pool}
@@ -228,7 +234,7 @@ def _decide(found: Sequence[_Candidate], text: str, scale: tuple[float, float]) 
 
 def _closes(candidate: _Candidate, text: str) -> bool:
     """Whether nothing but marks follows a candidate."""
-    return re.compile(r"[\w\x00]").search(text, candidate.end) is None
+    return re.search(r"[\w\x00]", text[candidate.end :]) is None
 
 
 def _value(inside: str, scale: tuple[float, float]) -> Reading:
@@ -262,8 +268,7 @@ def _from_last_fence(text: str, scale: tuple[float, float]) -> Reading | None:
     fences = list(_FENCE.finditer(text))
     if not fences or text[fences[-1].end() :].strip():
         return None
-    above = text[: fences[-1].start()].rstrip().rpartition("\n")[2]
-    if not above.endswith((".", "!")) and (_ATTRIBUTION.search(above) or (_OTHERS.search(above) and not _MINE.search(above))):
+    if not _introduced(text[: fences[-1].start()]):
         return None
     inside = fences[-1][1]
     return _from_json(inside, scale) or _decide(list(islice(_candidates(inside), _MOST)), inside, scale) or _whole(inside, scale)
@@ -274,10 +279,14 @@ def _from_quotes(found: Sequence[_Candidate], text: str, scale: tuple[float, flo
     quoted = [c for c in found if c.standing == "quoted"]
     if not quoted or len({_value(c.inside, scale) for c in quoted}) != 1 or not _closes(quoted[-1], text):
         return None
-    said = re.split(r"[\"`]", text[max(0, quoted[-1].start - _WINDOW) : quoted[-1].start].rstrip())
-    introduction = re.split(r"[.!?]\s|\n", (said[-2] if len(said) > 1 else "").rstrip())[-1]
-    mine = not introduction or _MINE.search(introduction)
-    return _value(quoted[-1].inside, scale) if mine and not _ATTRIBUTION.search(introduction) else None
+    before = text[max(0, quoted[-1].start - _WINDOW) : quoted[-1].start]
+    return _value(quoted[-1].inside, scale) if _introduced(re.sub(r"[\"`'][^\"`']*$", "", before)) else None
+
+
+def _introduced(before: str) -> bool:
+    """Whether a text leads over to the judge's own words, and not to somebody else's."""
+    last = re.split(r"[.!?]\s|\n", before[-_WINDOW:].rstrip(" \t\n\"`'#-"))[-1]
+    return re.search(r"\w", last) is None or last.endswith((".", "!")) or (_MINE.search(last) is not None and _ATTRIBUTION.search(last) is None)
 
 
 def _whole(text: str, scale: tuple[float, float]) -> Reading | None:

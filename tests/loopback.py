@@ -232,7 +232,8 @@ class LoopbackServer:
         try:
             server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, backlog=1024)
         except OSError as error:
-            return ready.set_exception(error)
+            ready.set_exception(error)
+            return
         self.port = server.sockets[0].getsockname()[1]
         self.root = f"http://127.0.0.1:{self.port}"
         self.url, self.spec = f"{self.root}/v1", f"{self.root}/v1#fake"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -26,7 +27,8 @@ class ModelScores:
 
     Attributes:
         score: over all judged turns, pooled. turns, categories: the same by turn and by category.
-        n_failures: judgments without a score. lowest, highest: `score` if all of them had been scored lowest or highest.
+        n_failures: judgments without a score. lowest, highest: `score` if all of them had been scored lowest or highest; None
+            where there is no judgment at all.
     """
 
     model: str
@@ -59,13 +61,16 @@ class _Tally:
             cluster[1] += 1
 
 
-def leaderboard(rows: Iterable[ScoreRow], scale: tuple[float, float] = (1.0, 10.0), confidence_level: float = 0.95) -> tuple[ModelScores, ...]:
+def leaderboard(
+    rows: Iterable[ScoreRow], scale: tuple[float, float] = (1.0, 10.0), confidence_level: float = 0.95, *, models: Iterable[str] = ()
+) -> tuple[ModelScores, ...]:
     """Scores of every model, best first (models without a score last, then by name).
 
     Args:
-        rows: one per judgment, in any order; read once. scale: of the scores.
+        rows: one per judgment, in any order; read once. scale: of the scores. models: those that get a row even without any
+            judgment.
     """
-    tallies: dict[str, _Tally] = {}
+    tallies: dict[str, _Tally] = {model: _Tally() for model in models}
     for row in rows:
         tallies.setdefault(row.model, _Tally()).add(row)
     boards = [_model_scores(model, tally, scale, confidence_level) for model, tally in tallies.items()]
@@ -95,13 +100,15 @@ def mean_over_judges(items: Iterable[JudgedItem], judges: int) -> list[ScoreRow]
     """One row per judged item: the mean over all judges' scores, None where any judge gave none.
 
     An item is (model, question, turn, sample). Only items that every judge scored have a mean, so that a judge who fails
-    more often does not shift it; the others count as failures.
+    more often does not shift it: an item where any judge failed is a failure. An item that some judge does not judge at all
+    (the checks, where a turn has none) is left out.
     """
-    kept: dict[tuple[str, str, int, int], list[ScoreRow]] = {}
+    kept: dict[tuple[str, str, int, int], dict[str, ScoreRow]] = {}
     for item in items:
-        kept.setdefault((item.row.model, item.row.question, item.row.turn, item.sample), []).append(item.row)
-    means = []
-    for rows in kept.values():
-        scores = [r.score for r in rows if r.score is not None]
-        means.append(rows[0]._replace(score=sum(scores) / len(scores) if len(scores) == judges else None))
-    return means
+        kept.setdefault((item.row.model, item.row.question, item.row.turn, item.sample), {})[item.judge] = item.row
+    return [_mean_row(list(rows.values())) for rows in kept.values() if len(rows) == judges]
+
+
+def _mean_row(rows: Sequence[ScoreRow]) -> ScoreRow:
+    scores = [r.score for r in rows if r.score is not None]
+    return rows[0]._replace(score=math.fsum(scores) / len(scores) if len(scores) == len(rows) else None)

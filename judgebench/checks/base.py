@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,23 +42,43 @@ class Check:
 
 def compile_pattern(pattern: str, *, ignore_case: bool) -> Any:
     """A pattern that can be searched under a time limit. Raises ValueError when it does not compile."""
+    if not pattern:
+        raise ValueError("an empty pattern matches everything")
     flags = regex.MULTILINE | (regex.IGNORECASE if ignore_case else 0)
     try:
-        return regex.compile(pattern, flags)
-    except regex.error as error:
-        raise ValueError(f"pattern {pattern!r} does not compile: {error}") from error
+        with warnings.catch_warnings():  # a hint about future syntax is no error of the benchmark
+            warnings.simplefilter("ignore")
+            return regex.compile(pattern, flags)
+    except (regex.error, OverflowError, RecursionError, ValueError) as error:
+        raise ValueError(f"pattern {pattern[:60]!r} does not compile: {error}") from error
 
 
 def count_matches(pattern: Any, text: str, at_most: int = 100_000) -> int:
-    """How often the pattern matches, counted up to `at_most`."""
+    """How often the pattern matches, counted up to `at_most`. Raises `CheckTimeout` after `PATTERN_SECONDS`."""
+    n = 0
     try:
-        n = 0
         for n, _ in enumerate(pattern.finditer(text, timeout=PATTERN_SECONDS), 1):
             if n >= at_most:
                 break
-        return n
     except TimeoutError as error:
-        raise CheckTimeout(f"pattern {pattern.pattern!r} took over {PATTERN_SECONDS:g} s") from error
+        raise _too_slow(pattern) from error
+    return n
+
+
+def matches_all(pattern: Any, pieces: Sequence[str]) -> bool:
+    """Whether the pattern matches in every piece. Raises `CheckTimeout` when that takes over `PATTERN_SECONDS` in all."""
+    deadline = time.monotonic() + PATTERN_SECONDS
+    try:
+        for piece in pieces:
+            if pattern.search(piece, timeout=max(1e-3, deadline - time.monotonic())) is None:
+                return False
+    except TimeoutError as error:
+        raise _too_slow(pattern) from error
+    return True
+
+
+def _too_slow(pattern: Any) -> CheckTimeout:
+    return CheckTimeout(f"pattern {pattern.pattern[:60]!r} took over {PATTERN_SECONDS:g} s")
 
 
 def normalise(text: str) -> str:

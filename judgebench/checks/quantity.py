@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -24,6 +25,9 @@ class Count(Check):
     max: int | None = None
     exactly: int | None = None
 
+    def __post_init__(self) -> None:
+        _demand_bounds(self.min, self.max, self.exactly)
+
     def holds(self, text: str) -> bool:
         return _within(len(UNITS[self.unit](text)), self.min, self.max, self.exactly)
 
@@ -37,6 +41,9 @@ class EachCount(Check):
     min: int | None = None
     max: int | None = None
     exactly: int | None = None
+
+    def __post_init__(self) -> None:
+        _demand_bounds(self.min, self.max, self.exactly)
 
     def holds(self, text: str) -> bool:
         sizes = [len(UNITS[self.unit](piece)) for piece in UNITS[self.of](text)]
@@ -52,11 +59,25 @@ class Occurrences(Check):
     max: int | None = None
     exactly: int | None = None
 
+    def __post_init__(self) -> None:
+        _demand_bounds(self.min, self.max, self.exactly)
+        if not normalise(self.phrase):
+            raise ValueError("phrase is empty")
+
     def holds(self, text: str) -> bool:
         text, n, at = normalise(text), 0, -1
         while (at := find_phrase(text, self.phrase, at + 1)) >= 0:
             n += 1
         return _within(n, self.min, self.max, self.exactly)
+
+
+def _demand_bounds(low: int | None, high: int | None, exactly: int | None) -> None:
+    if exactly is not None and (low, high) != (None, None):
+        raise ValueError('it takes either "exactly" or "min" and "max"')
+    if exactly is None and not low and high is None:
+        raise ValueError('it needs "exactly", "min" or "max"')
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"no number is at least min {low} and at most max {high}")
 
 
 def _within(n: int, low: int | None, high: int | None, exactly: int | None) -> bool:
@@ -80,6 +101,10 @@ class Number(Check):
     tolerance: float | None = None
     where: str = "answer"
 
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value) or not 0 <= (self.tolerance or 0) < math.inf:
+            raise ValueError("value is a finite number, tolerance a finite one that is not negative")
+
     def holds(self, text: str) -> bool:
         allowed = self.tolerance if self.tolerance is not None else 1e-6 * max(1.0, abs(self.value))
         return any(abs(found - self.value) <= allowed for found in self._candidates(text))
@@ -93,10 +118,18 @@ class Number(Check):
 
 @dataclass(frozen=True, kw_only=True)
 class Choice(Check):
-    """A multiple-choice letter: on the `Answer:` line, else the last capital letter standing alone or in brackets."""
+    """A multiple-choice letter: the first of the options on the `Answer:` line, else the last one standing alone or in brackets.
+
+    Attributes:
+        value: the right letter. options: all letters there are.
+    """
 
     value: str
     options: str = "ABCD"
+
+    def __post_init__(self) -> None:
+        if len(self.value) != 1 or self.value not in self.options:
+            raise ValueError(f"value {self.value[:20]!r} is not one of the options {self.options[:40]}")
 
     def holds(self, text: str) -> bool:
         given = answer_line(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import typing
 from typing import Any
 
@@ -33,16 +34,24 @@ KINDS: dict[str, type[Check]] = {
     "table": Table, "any_of": AnyOf,
 }  # fmt: skip
 
-_CHOICES = {"part": PARTS, "unit": tuple(UNITS), "of": tuple(UNITS), "where": ("answer", "last", "any"), "case": ("lower", "upper"), "type": ("object", "array", "any")}
+_PIECES = tuple(unit for unit in UNITS if unit != "characters")
+_CHOICES = {
+    "part": PARTS, "unit": tuple(UNITS), "of": _PIECES, "where": ("answer", "last", "any"), "case": ("lower", "upper"), "type": ("object", "array", "any"),
+}  # fmt: skip
+_DEEPEST = 5  # checks inside checks
 
 
-def parse_check(raw: object) -> Check:
+def parse_check(raw: object, _depth: int = 1) -> Check:
     """One check from its JSON object. Raises ValueError that names what is wrong and the nearest right name."""
     if not isinstance(raw, dict):
-        raise ValueError(f"a check is a JSON object, not {type(raw).__name__}")
+        raise ValueError(f"a check is a JSON object, not {_shown(raw)}")
+    if _depth > _DEEPEST:
+        raise ValueError(f"checks stand inside checks more than {_DEEPEST} deep")
     kind = raw.get("kind")
+    if kind is None:
+        raise ValueError(f'a check needs a "kind": {", ".join(KINDS)}')
     if not isinstance(kind, str) or kind not in KINDS:
-        raise ValueError(f"unknown kind of check {kind!r}{_nearest(str(kind), KINDS)}")
+        raise ValueError(f"unknown kind of check {_shown(kind)}{_nearest(kind, KINDS)}")
     cls = KINDS[kind]
     fields = {f.name.rstrip("_"): f for f in dataclasses.fields(cls)}
     hints = typing.get_type_hints(cls)
@@ -51,41 +60,52 @@ def parse_check(raw: object) -> Check:
         if key == "kind":
             continue
         if key not in fields:
-            raise ValueError(f"check {kind!r} has no field {key!r}{_nearest(key, fields)}")
+            raise ValueError(f"check {kind!r} has no field {_shown(key)}{_nearest(key, fields)}")
         name = fields[key].name
-        given[name] = _value(f"{kind}.{key}", value, str(hints[name]), _CHOICES.get(key) if not (kind == "choice") else None)
-    missing = [f.name.rstrip("_") for f in fields.values() if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and f.name not in given]
-    if missing:
+        given[name] = _value(f"{kind}.{key}", value, str(hints[name]), _depth)
+        choices = _PIECES if (kind, key) == ("each", "unit") else _CHOICES.get(key)
+        if choices and given[name] not in choices:
+            raise ValueError(f"{kind}.{key} is one of {', '.join(choices)}, not {_shown(value)}{_near(str(value), choices)}")
+    if missing := [k for k, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING and f.name not in given]:
         raise ValueError(f"check {kind!r} lacks {', '.join(missing)}")
-    return cls(**given)
+    try:
+        return cls(**given)
+    except ValueError as error:
+        raise ValueError(f"check {kind!r}: {error}") from error
 
 
-def _value(where: str, value: Any, hint: str, choices: tuple[str, ...] | None) -> Any:
+def _value(where: str, value: Any, hint: str, depth: int) -> Any:
     """A field's value in the type that the record declares."""
     if "tuple[judgebench" in hint:
-        return tuple(parse_check(item) for item in _listed(where, value))
+        return tuple(parse_check(item, depth + 1) for item in _listed(where, value))
     if hint.startswith("tuple[str"):
         items = [value] if isinstance(value, str) else _listed(where, value)
         if not all(isinstance(item, str) for item in items):
-            raise ValueError(f"{where} takes texts")
+            raise ValueError(f"{where} takes a list of texts")
         return tuple(items)
-    if hint.startswith("dict"):
-        if not isinstance(value, dict):
-            raise ValueError(f"{where} takes an object")
-        return value
-    if "bool" in hint:
-        fits = isinstance(value, bool)
-    elif "float" in hint:
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool)
-    elif "int" in hint:
-        fits = (isinstance(value, int) and not isinstance(value, bool) and value >= 0) or value is None
-    else:
-        fits = isinstance(value, str)
-    if not fits:
-        raise ValueError(f"{where} takes {hint.removeprefix('<class ').strip(chr(39) + '>')}, not {value!r}")
-    if choices is not None and value not in choices:
-        raise ValueError(f"{where} is one of {', '.join(choices)}, not {value!r}")
-    return value
+    if value is None and hint.endswith("None"):
+        return None
+    name = next(name for name in _TYPES if name in hint)
+    what, fits = _TYPES[name]
+    if not fits(value):
+        raise ValueError(f"{where} takes {what}, not {_shown(value)}")
+    return float(value) if name == "float" else value
+
+
+def _is_float(value: Any) -> bool:
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+_TYPES: dict[str, tuple[str, typing.Callable[[Any], bool]]] = {
+    "dict": ("an object", lambda value: isinstance(value, dict)),
+    "bool": ("true or false", lambda value: isinstance(value, bool)),
+    "float": ("a number", _is_float),
+    "int": ("a whole number from 0", lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0),
+    "str": ("a text", lambda value: isinstance(value, str)),
+}
 
 
 def _listed(where: str, value: Any) -> list[Any]:
@@ -94,6 +114,18 @@ def _listed(where: str, value: Any) -> list[Any]:
     return value
 
 
-def _nearest(word: str, names: typing.Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(names), n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(sorted(names))}"
+def _shown(value: Any) -> str:
+    """A value as a message shows it: on one line and short."""
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "a list"
+    text = repr(value[:60] if isinstance(value, str) else value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _nearest(word: object, names: typing.Iterable[str]) -> str:
+    return _near(str(word)[:60], names) or f"; known are {', '.join(sorted(names))}"
+
+
+def _near(word: str, names: typing.Iterable[str]) -> str:
+    near = difflib.get_close_matches(word[:60], list(names), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import textwrap
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ class Json(Check):
 
     Attributes:
         type: "object" (default), "array" or "any". keys: keys of the object (of every element, for an array of objects).
-        only_keys: no other key is allowed. length: number of elements or keys.
+        only_keys: no other key is allowed. length: number of elements or keys. An array without elements has no keys.
         values: expected values by path, e.g. {"items.0.price": 3}; strings compare without case, numbers to 1e-9.
         bare: nothing may stand around the JSON, not even a fence.
     """
@@ -31,6 +32,10 @@ class Json(Check):
     values: dict[str, Any] = field(default_factory=dict)
     bare: bool = False
 
+    def __post_init__(self) -> None:
+        if self.only_keys and not self.keys:
+            raise ValueError('only_keys needs "keys"')
+
     def holds(self, text: str) -> bool:
         document = read_json(text, bare=self.bare)
         if document is None or not _type_fits(document[0], self.type):
@@ -39,7 +44,7 @@ class Json(Check):
         if self.length is not None and (not isinstance(value, (list, dict)) or len(value) != self.length):
             return False
         objects = value if isinstance(value, list) else [value]
-        if self.keys and not all(isinstance(o, dict) and self._keys_fit(o) for o in objects):
+        if self.keys and not (objects and all(isinstance(o, dict) and self._keys_fit(o) for o in objects)):
             return False
         return all(_equal(_at(value, path), wanted) for path, wanted in self.values.items())
 
@@ -52,10 +57,14 @@ def read_json(text: str, *, bare: bool = False) -> tuple[Any] | None:
     candidates = [text] if bare else [text, *code_blocks(text)]
     for candidate in candidates:
         try:
-            return (json.loads(candidate.strip()),)
+            return (json.loads(candidate.strip(), parse_constant=_no_constant),)
         except (ValueError, RecursionError):
             continue
     return None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _type_fits(value: Any, wanted: str) -> bool:
@@ -80,7 +89,10 @@ def _equal(given: Any, wanted: Any) -> bool:
     if isinstance(wanted, bool) or isinstance(given, bool) or wanted is None or given is None:
         return given is wanted
     if isinstance(wanted, (int, float)) and isinstance(given, (int, float)):
-        return abs(given - wanted) <= 1e-9 * max(1.0, abs(wanted))
+        try:
+            return abs(given - wanted) <= 1e-9 * max(1.0, abs(wanted))
+        except OverflowError:  # a whole number beyond the floats
+            return False
     if isinstance(wanted, str) and isinstance(given, str):
         return given.strip().casefold() == wanted.strip().casefold()
     if isinstance(wanted, list) and isinstance(given, list):
@@ -92,7 +104,7 @@ def _equal(given: Any, wanted: Any) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Python(Check):
-    """The fenced code (or the whole text) parses as Python. It is parsed only, never run.
+    """The code fenced as Python (else all fenced code, else the whole text) parses. It is parsed only, never run.
 
     Attributes:
         defines: functions or classes defined at the top level. args: parameter names by function.
@@ -105,6 +117,10 @@ class Python(Check):
     args: dict[str, list[str]] = field(default_factory=dict)
     uses: tuple[str, ...] = ()
     forbids: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(wanted, list) and all(isinstance(name, str) for name in wanted) for wanted in self.args.values()):
+            raise ValueError('args takes lists of parameter names, such as {"f": ["x", "y"]}')
 
     def holds(self, text: str) -> bool:
         tree = parse_python(text)
@@ -122,11 +138,11 @@ class Python(Check):
 
 
 def parse_python(text: str) -> ast.Module | None:
-    """The syntax tree of the fenced Python blocks taken together (or of the whole text), or None."""
-    blocks = code_blocks(text)
+    """The syntax tree of the blocks fenced as Python taken together (else of all fenced blocks, else of the text), or None."""
+    blocks = [textwrap.dedent(block) for block in code_blocks(text, _PYTHON)]
     try:
         with warnings.catch_warnings():  # a model's invalid escape is its own matter, not a warning of ours
-            warnings.simplefilter("ignore", SyntaxWarning)
+            warnings.simplefilter("ignore")
             return ast.parse("\n".join(blocks) if blocks else text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
@@ -137,8 +153,10 @@ def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     return [x.arg for x in (*a.posonlyargs, *a.args, *((a.vararg,) if a.vararg else ()), *a.kwonlyargs, *((a.kwarg,) if a.kwarg else ()))]
 
 
+_PYTHON = frozenset({"python", "py", "python3"})
 _SYNTAX: dict[type[ast.AST], str] = {
-    ast.For: "for", ast.While: "while", ast.Yield: "yield", ast.YieldFrom: "yield", ast.Lambda: "lambda", ast.Try: "try", ast.With: "with",
+    ast.For: "for", ast.AsyncFor: "for", ast.While: "while", ast.Yield: "yield", ast.YieldFrom: "yield", ast.Lambda: "lambda", ast.Try: "try",
+    ast.TryStar: "try", ast.With: "with", ast.AsyncWith: "with",
     ast.AsyncFunctionDef: "async", ast.ListComp: "comprehension", ast.SetComp: "comprehension", ast.DictComp: "comprehension",
     ast.GeneratorExp: "comprehension", ast.Import: "import", ast.ImportFrom: "import", ast.Raise: "raise", ast.Return: "return",
 }  # fmt: skip
@@ -166,7 +184,7 @@ def _function_features(node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]
     found = set()
     if ast.get_docstring(node):
         found.add("docstring")
-    if node.returns or any(a.annotation for a in node.args.args):
+    if node.returns or any(a.annotation for a in ast.walk(node.args) if isinstance(a, ast.arg)):
         found.add("annotation")
     calls = (n.func for n in ast.walk(node) if isinstance(n, ast.Call))
     if any((isinstance(f, ast.Name) and f.id == node.name) or (isinstance(f, ast.Attribute) and f.attr == node.name) for f in calls):

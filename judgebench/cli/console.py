@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -26,21 +27,22 @@ def note(message: str) -> None:
 
 
 def _say(line: str) -> None:
-    try:
+    with contextlib.suppress(BrokenPipeError, ValueError):  # nobody reads stderr any more
         print(plain(line), file=sys.stderr, flush=True)
-    except (BrokenPipeError, ValueError):
-        pass  # nobody reads stderr any more
 
 
 def result(text: str) -> None:
-    """Text on stdout, in a form that any encoding of stdout can carry."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    """Text on stdout."""
+    sys.stdout.write(text + "\n")
 
 
 def stdout_console() -> Console:
     """A rich console for tables on stdout; into a pipe it is wide enough for a leaderboard."""
     from rich.console import Console
 
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:  # rich would exit with 1 here, which is the gate's own code
+            raise BrokenPipeError
+
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else 120
-    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+    return Quiet(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)

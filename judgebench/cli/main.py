@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
+import re
+import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import click
+from click.core import ParameterSource
 
 import judgebench
 from judgebench.cli.console import complain
 from judgebench.errors import JudgebenchError
 
+_SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH")
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = "stdout: cannot be written ({}); free space or send it elsewhere"
 EXIT_INPUT, EXIT_INCOMPLETE, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 70, 130
 _COMMANDS = {
     "run": ("judgebench.cli.run", "Answer a benchmark, judge the answers, print the leaderboard."),
@@ -35,8 +43,7 @@ class LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         found = importlib.import_module(_COMMANDS[cmd_name][0]).command
-        assert isinstance(found, click.Command)
-        return found
+        return cast(click.Command, found)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -54,18 +61,42 @@ def group() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point of `judgebench`."""
-    code = exit_code(sys.argv[1:] if arguments is None else arguments)
+    _standard_streams()
+    try:
+        code = exit_code(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:  # a second one, while the first was being dealt with
+        code = EXIT_INTERRUPTED
+    if code == EXIT_INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left is to flush and go
     try:
         sys.stdout.flush()
     except BrokenPipeError:
         _drop_stdout()
+    except OSError as error:
+        _drop_stdout()
+        complain(_FULL.format(error.strerror))
+        code = EXIT_INPUT
     sys.exit(code)
+
+
+def _standard_streams() -> None:
+    """A stream that the caller has closed becomes one to nowhere; and any encoding of stdout can carry any name."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open to the end
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open to the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def exit_code(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; every error has been said on stderr."""
     try:
-        result: Any = group.main(args=list(arguments), prog_name="judgebench", standalone_mode=False)
+        if "_JUDGEBENCH_COMPLETE" in os.environ:  # a shell asks what could follow
+            group.main(args=list(arguments), prog_name="judgebench")
+        # Not group.main(): it turns a closed pipe into exit code 1, which is the gate's own, and EOFError into an interrupt.
+        with group.make_context("judgebench", list(arguments)) as context:
+            result: Any = group.invoke(context)
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "")
@@ -74,7 +105,7 @@ def exit_code(arguments: Sequence[str]) -> int:
         return error.exit_code
     except click.UsageError as error:
         hint = f" (judgebench {error.ctx.info_name} --help lists the options)" if error.ctx and error.ctx.parent else " (judgebench --help lists the commands)"
-        complain(" ".join(error.format_message().split()) + hint)
+        complain(" ".join(error.format_message().split()) + _variable(error) + hint)
         return EXIT_INPUT
     except (click.Abort, KeyboardInterrupt):
         complain("interrupted; everything that was answered is kept: run the same command again to go on")
@@ -86,12 +117,30 @@ def exit_code(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # the reader of our output went away, as `| head -1` does
         _drop_stdout()
         return 0
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            return _bug(error)
+        _drop_stdout()
+        complain(_FULL.format(error.strerror))
+        return EXIT_INPUT
     except click.ClickException as error:
         complain(error.format_message())
         return EXIT_INPUT
-    except Exception as error:
-        complain(f"a bug in judgebench ({type(error).__name__}); the traceback is saved in {_saved_traceback()}: please report it")
-        return EXIT_BUG
+    except Exception as error:  # noqa: BLE001 - the last line of defence: exit code 70
+        return _bug(error)
+
+
+def _bug(error: Exception) -> int:
+    complain(f"a bug in judgebench ({type(error).__name__}); the traceback is saved in {_saved_traceback()}: please report it")
+    return EXIT_BUG
+
+
+def _variable(error: click.UsageError) -> str:
+    """The variable that a wrong value came from, "" when it stood on the command line."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None or error.param.name is None:
+        return ""
+    from_variable = error.ctx.get_parameter_source(error.param.name) is ParameterSource.ENVIRONMENT
+    return f" (from {error.param.envvar})" if from_variable else ""
 
 
 def _drop_stdout() -> None:
@@ -99,12 +148,19 @@ def _drop_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _secrets() -> list[str]:
+    """Values of variables that are named like a secret or by a spec's ?key_env=, the longest first."""
+    named = set(re.findall(r"key_env=([^#&\s\"']+)", " ".join([*sys.argv, *os.environ.values()])))
+    marked = (value for name, value in os.environ.items() if name in named or any(mark in name.upper() for mark in _SECRET_NAMES))
+    return sorted((value.strip() for value in marked if len(value.strip()) >= 6), key=len, reverse=True)
+
+
 def _saved_traceback() -> str:
     """Write the current traceback, without any secret of the environment, to a file; returns its path."""
     text = traceback.format_exc()
-    for name, value in os.environ.items():
-        if len(value) >= 6 and any(mark in name.upper() for mark in ("KEY", "TOKEN", "SECRET", "PASSWORD")):
-            text = text.replace(value, "***")
+    for secret in _secrets():
+        text = text.replace(secret, "***")
+    text = re.sub(r"//[^/@\s]*@", "//***@", text)  # user:password@ of a URL
     try:
         with tempfile.NamedTemporaryFile("w", prefix="judgebench-", suffix=".traceback.txt", delete=False, encoding="utf-8", errors="replace") as file:
             file.write(f"judgebench {judgebench.__version__}, Python {sys.version}\n{' '.join(sys.argv[:2])}\n\n{text}")

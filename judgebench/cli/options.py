@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
+import os
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +19,21 @@ from judgebench.errors import InputError
 DEFAULT_LOG = Path("runs") / "responses.db"
 DEFAULT_CONFIG = Path("judgebench.toml")
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Finite(click.FloatRange):
+    """A number of a range; "nan" and "inf" are none, though Python reads them as numbers."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+_NOT_NEGATIVE, _AMOUNT = Finite(min=0), Finite(min=0, min_open=True)
 _POSITIVE = click.IntRange(min=1)
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "model": {"multiple": True, "metavar": "SPEC", "help": "Model to evaluate; repeat for several."},
@@ -28,11 +44,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "prompt": {"metavar": "NAME|FILE[#NAME]", "help": "Judge prompt: shipped, a TOML file, or FastChat's judge_prompts.jsonl#NAME."},
     "reask": {"type": click.IntRange(min=0, max=5), "default": 1, "show_default": True, "metavar": "N", "help": "Ask again for a missing verdict, N times."},
     "concurrency": {"type": click.IntRange(min=1, max=4096), "metavar": "N", "help": "Calls at once per endpoint (default: adapts)."},
-    "rpm": {"type": click.FloatRange(min=0, min_open=True), "metavar": "N", "help": "Calls per minute and endpoint at most."},
-    "timeout": {"type": click.FloatRange(min=0, min_open=True), "default": 600.0, "show_default": True, "metavar": "S", "help": "Seconds for one call."},
-    "max_cost": {"type": click.FloatRange(min=0), "metavar": "USD", "help": "Stop before the call that could pass this."},
+    "rpm": {"type": _AMOUNT, "metavar": "N", "help": "Calls per minute and endpoint at most."},
+    "timeout": {"type": _AMOUNT, "default": 600.0, "show_default": True, "metavar": "S", "help": "Seconds for one call."},
+    "max_cost": {"type": _NOT_NEGATIVE, "metavar": "USD", "help": "Stop before the call that could pass this."},
     "max_calls": {"type": click.IntRange(min=0), "metavar": "N", "help": "Send at most N calls."},
-    "log": {"type": click.Path(path_type=Path, dir_okay=False), "default": DEFAULT_LOG, "show_default": True, "help": "Response log: what stands in it is never paid for again."},
+    "log": {"type": click.Path(path_type=Path, dir_okay=False), "default": DEFAULT_LOG, "show_default": True,
+            "help": "Response log: what stands in it is never paid for again."},
     "fresh": {"is_flag": True, "help": "Ask again what the log knows; the old responses are kept."},
     "seed": {"type": int, "default": 0, "show_default": True, "help": "Seed of everything random."},
     "generator_arg": {"multiple": True, "metavar": "K=V", "help": "For models: temperature, max_tokens, or any parameter of the API."},
@@ -44,8 +61,8 @@ def run_options(function: F) -> F:
     """Adds every option of a run to a command."""
     for name, settings in reversed(OPTIONS.items()):
         function = click.option(f"--{name.replace('_', '-')}", name, envvar=f"JUDGEBENCH_{name.upper()}", show_envvar=False, **settings)(function)
-    function = click.option("--env-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Read environment variables (keys) from a file.")(function)
-    return click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="judgebench.toml or a run.json (default: ./judgebench.toml if there).")(function)
+    function = click.option("--env-file", type=EXISTING_FILE, help="Read environment variables (keys) from a file.")(function)
+    return click.option("--config", type=EXISTING_FILE, help="judgebench.toml or a run.json (default: ./judgebench.toml if there).")(function)
 
 
 def configured(ctx: click.Context, benchmark: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -56,7 +73,7 @@ def configured(ctx: click.Context, benchmark: str | None, given: Mapping[str, An
     """
     settings = dict(given)
     path = settings.pop("config", None) or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
-    from_file = _read(path) if path else {}
+    from_file = read_config(path) if path else {}
     for key, value in from_file.items():
         if key in OPTIONS and ctx.get_parameter_source(key) in (ParameterSource.DEFAULT, None):
             settings[key] = _converted(ctx, key, value, path)
@@ -77,12 +94,34 @@ def _converted(ctx: click.Context, key: str, value: Any, path: Path | None) -> A
             if not isinstance(value, bool):
                 raise click.BadParameter("takes true or false")
             return value
+        if isinstance(value, bool) or (isinstance(parameter.type, click.types.IntParamType) and not isinstance(value, int)):
+            raise click.BadParameter(f"{value!r} is no whole number" if isinstance(parameter.type, click.types.IntParamType) else f"{value!r} is out of place here")
         return None if value is None else parameter.type.convert(value, parameter, ctx)
     except click.BadParameter as error:
         raise InputError(f"{path}: {key}: {error.message}") from error
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_env_file(path: Path | None) -> None:
+    """Set the variables of an --env-file; those that are set already win."""
+    if path is None:
+        return
+    from dotenv import dotenv_values
+
+    try:
+        values = dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--env-file {path}: cannot be read; it must be a text file of NAME=VALUE lines") from error
+    for name, value in values.items():
+        if value is not None:
+            os.environ.setdefault(name, value)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The settings of a judgebench.toml or a run.json, by option.
+
+    Raises:
+        InputError: it cannot be read, or an unknown key with the nearest name.
+    """
     try:
         text = path.read_text(encoding="utf-8")
         raw = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
@@ -114,6 +153,8 @@ def _from_run(raw: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """The settings that a run.json holds."""
     try:
         options = raw["options"]
+        if not isinstance(options, dict):
+            raise TypeError("options")
         kept = {k: options[k] for k in ("samples", "reask", "seed", "concurrency", "rpm", "timeout", "max_cost", "max_calls", "log") if options.get(k) is not None}
         named = {"model": [_named(m) for m in raw["models"]], "judge": [_named(j) for j in raw["judges"]]}
         asked = {k: options[k] for k in ("limit", "category", "generator_arg", "judge_arg", "prompt") if options.get(k)}
@@ -123,4 +164,4 @@ def _from_run(raw: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _named(who: Mapping[str, Any]) -> str:
-    return who["spec"] if who["spec"] in ("checks",) and who["name"] == "checks" else f"{who['name']}={who['spec']}"
+    return who["spec"] if who["name"] == who["spec"] else f"{who['name']}={who['spec']}"

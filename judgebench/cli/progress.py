@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 import time
@@ -19,7 +20,7 @@ PLAIN_SECONDS = 10.0
 def progress(counters: Counters) -> Iterator[None]:
     """Shows how a run goes while the block runs."""
     stop = threading.Event()
-    live = sys.stderr.isatty()
+    live = sys.stderr.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
     thread = threading.Thread(target=_live if live else _lines, args=(counters, stop), name="progress", daemon=True)
     thread.start()
     try:

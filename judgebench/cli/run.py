@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from judgebench.cli.console import complain, note, plain, result
-from judgebench.cli.options import configured, run_options
-from judgebench.errors import InputError
+from judgebench.cli.options import configured, read_env_file, run_options
 
 if TYPE_CHECKING:
     from judgebench.pipeline import Outcome
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there.")
 @click.pass_context
 def command(ctx: click.Context, /, benchmark: str | None, out: Path | None, dry_run: bool, as_json: bool, **given: Any) -> int:
-    """Answer BENCHMARK with every model, judge the answers, print the leaderboard.
+    r"""Answer BENCHMARK with every model, judge the answers, print the leaderboard.
 
     BENCHMARK is a shipped one (mtbench), a benchmark folder or a questions file (FastChat's format). Without --model and --judge the
     recorded example answers are graded by programmatic checks: no key, no network.
@@ -38,41 +37,29 @@ def command(ctx: click.Context, /, benchmark: str | None, out: Path | None, dry_
     """
     from judgebench.api import execute, out_folder, ready
     from judgebench.engine.engine import EngineOptions
+    from judgebench.preflight import RunOptions
 
     settings = configured(ctx, benchmark, given)
-    _read_env_file(settings["env_file"])
+    read_env_file(settings["env_file"])
     engine = EngineOptions(
         settings["log"], settings["concurrency"], settings["rpm"], settings["timeout"], settings["max_cost"], settings["max_calls"], settings["fresh"]
     )
-    prepared = ready(
-        settings["benchmark"], settings["model"], settings["judge"], limit=settings["limit"], categories=settings["category"], samples=settings["samples"],
-        prompt=settings["prompt"], reask=settings["reask"], engine=engine, seed=settings["seed"], generator_arguments=settings["generator_arg"],
-        judge_arguments=settings["judge_arg"], environ=os.environ,
+    options = RunOptions(
+        settings["benchmark"], settings["model"], settings["judge"], engine, settings["limit"], settings["category"], settings["samples"], settings["reask"],
+        settings["prompt"], settings["seed"], settings["generator_arg"], settings["judge_arg"],
     )  # fmt: skip
+    prepared = ready(options, os.environ)
     if dry_run:
         prepared.engine.close()
         return _dry_run(prepared, as_json)
-    folder = out_folder(prepared, out or settings.get("out"))
+    folder = out_folder(prepared, out)
     _announce(prepared, settings, as_json)
+    from judgebench.cli.interrupts import second_one_leaves
     from judgebench.cli.progress import progress, silent_progress
 
-    outcome = execute(prepared, folder, silent_progress if as_json else progress)
+    with second_one_leaves(silent_progress if as_json else progress) as shown:
+        outcome = execute(prepared, folder, shown)
     return _reported(prepared, outcome, settings, as_json)
-
-
-def _read_env_file(path: Path | None) -> None:
-    """Variables of an --env-file; those that are set already win."""
-    if path is None:
-        return
-    from dotenv import dotenv_values
-
-    try:
-        values = dotenv_values(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--env-file {path}: cannot be read") from error
-    for name, value in values.items():
-        if value is not None:
-            os.environ.setdefault(name, value)
 
 
 def _announce(prepared: Prepared, settings: dict[str, Any], as_json: bool) -> None:
@@ -100,9 +87,10 @@ def _dry_run(prepared: Prepared, as_json: bool) -> int:
     plan = prepared.plan
     if as_json:
         calls = [
-            {"name": c.name, "role": c.role, "calls": c.calls, "most_calls": c.most_calls, "prompt_tokens": c.prompt_tokens, "completion_tokens": c.completion_tokens, "usd": c.dollars}
+            {"name": c.name, "role": c.role, "calls": c.calls, "most_calls": c.most_calls, "prompt_tokens": c.prompt_tokens,
+             "completion_tokens": c.completion_tokens, "usd": c.dollars}
             for c in plan.calls
-        ]
+        ]  # fmt: skip
         document = {"benchmark": prepared.benchmark.name, "questions": len(prepared.benchmark), "turns": prepared.benchmark.n_turns, "judgments": plan.judgments, "calls": calls,
                     "most_calls": plan.most_calls, "usd": plan.dollars if not plan.unknown_prices else None, "unknown_prices": list(plan.unknown_prices)}  # fmt: skip
         result(json.dumps(document, indent=2))

@@ -17,13 +17,15 @@ def print_board(entry: Mapping[str, Any]) -> None:
     failed = f", {entry['n_failures']} without a verdict" if entry["n_failures"] else ""
     unchecked = f", {entry['n_turns_without_checks']} turns without checks not judged" if entry.get("n_turns_without_checks") and entry["judge"] == "checks" else ""
     console.print(f"{plain(entry['run'])}: {plain(entry['benchmark'])}, judged by {plain(entry['judge'])} ({entry['n_judgments']} judgments{failed}{unchecked})")
+    console.print("score 1-10, 95 % interval over questions")
     console.print(_overall(rows))
     if categories := list(dict.fromkeys(c for row in rows for c in row["categories"])):
+        console.print("by category: score (95 % interval)")
         console.print(_by_category(rows, categories))
 
 
 def _overall(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table("score 1-10, 95 % interval over questions")
+    table = _table()
     turns = sorted({int(k[5:]) for row in rows for k in row if k.startswith("turn_") and k[5:].isdigit()})
     has_failures = any(row["n_failures"] for row in rows)
     table.add_column("model", overflow="fold")
@@ -37,7 +39,7 @@ def _overall(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def _by_category(rows: Sequence[Mapping[str, Any]], categories: Sequence[str]) -> Table:
     """A row per category and a column per model, or the other way round where there are more models than categories."""
-    table = _table("by category: score (95 % interval)")
+    table = _table()
     if len(rows) <= 6:
         table.add_column("category", overflow="fold")
         for row in rows:
@@ -53,8 +55,8 @@ def _by_category(rows: Sequence[Mapping[str, Any]], categories: Sequence[str]) -
     return table
 
 
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="", box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+def _table() -> Table:
+    return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
 
 
 def _number(value: float | None, digits: int = 2) -> str:

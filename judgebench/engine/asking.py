@@ -15,6 +15,7 @@ from judgebench.errors import CredentialError, EndpointDownError, InputError, Pr
 from judgebench.types import Generator, Request, Response
 
 _THROTTLED = (429, 529)
+_FATAL = ("credentials", "not_found")  # kinds of failure that every other call to the endpoint would share
 _DOWN_AFTER = 5  # requests in a row that used up all their tries, with none answered in between
 
 
@@ -105,9 +106,9 @@ class DurableGenerator:
         """One try: reserve, wait for a place, call, commit, give the place back. The place is held until the response is on
         disk, so that a kill never loses more paid responses than calls were in flight."""
         started = await self._limiter.acquire()
-        answered, throttled, retry_after, usage = False, False, None, None
+        answered, throttled, retry_after, usage, billed = False, False, None, None, True
         try:
-            worst = self._budget.reserve(self._price, request)
+            worst = await self._budget.reserve(self._price, request)
             self._counters.sent(self.label)
             try:
                 response = await self._within_time(request)
@@ -116,11 +117,14 @@ class DurableGenerator:
                 logged = await self._log.put(key, attempt, self.identity, request, response)
             except ProviderError as error:
                 throttled, retry_after = error.status in _THROTTLED, error.retry_after
+                billed = error.status is None and error.kind != "connection"  # an error status costs nothing, a lost answer may
                 self._counters.retried[error.kind] += 1
+                if error.kind in _FATAL:  # before the place is given back: whoever waits for it must not send the same in vain
+                    self._limiter.stop(self._for_the_run(error))
                 raise
             finally:
                 self._counters.in_flight -= 1
-                self._budget.settle(worst, self._price, usage)
+                self._budget.settle(worst, self._price, usage, billed=billed)
         finally:
             self._limiter.release(started, answered=answered, throttled=throttled, retry_after=retry_after)
         self._counters.answered(self.label, response.usage)

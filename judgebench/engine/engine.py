@@ -69,10 +69,9 @@ class Engine:
         )  # fmt: skip
 
     async def _checked_once(self) -> None:
-        if self._first is None:
-            assert self._before_first is not None
+        if self._first is None and self._before_first is not None:
             self._first = asyncio.ensure_future(self._before_first())
-        if not self._first.done() or self._first.exception() is not None:
+        if self._first is not None and (not self._first.done() or self._first.exception() is not None):
             await asyncio.shield(self._first)
 
     @property

@@ -31,9 +31,18 @@ class EndpointLimiter:
         self._next_start = 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._halved_at = 0.0
+        self._stopped: Exception | None = None
+
+    def stop(self, error: Exception) -> None:
+        """Let no further call through: every `acquire` from now on, and those that wait, raise `error`."""
+        self._stopped = self._stopped or error
 
     async def acquire(self) -> float:
-        """Wait for a place; returns the time at which the call starts, which `release` wants back."""
+        """Wait for a place; returns the time at which the call starts, which `release` wants back.
+
+        Raises:
+            Exception: what `stop` was given.
+        """
         while self.in_flight >= max(1, int(self.limit)):
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
@@ -45,19 +54,26 @@ class EndpointLimiter:
         self.in_flight += 1
         try:
             await self._pace()
-        except asyncio.CancelledError:
+            if self._stopped is not None:
+                raise self._stopped
+        except BaseException:
             self._give_back()
             raise
         return time.monotonic()
 
     async def _pace(self) -> None:
-        """Wait for the provider's pause and for the next start that --rpm allows."""
-        while (delay := self.paused_until - time.monotonic()) > 0:
-            await asyncio.sleep(delay)
-        if self._interval:
+        """Wait for the provider's pause and for the next start that --rpm allows; a start that falls into a pause is lost."""
+        while True:
+            while (delay := self.paused_until - time.monotonic()) > 0:
+                await asyncio.sleep(delay)
+            if not self._interval:
+                return
             start = max(time.monotonic(), self._next_start)
             self._next_start = start + self._interval
-            await asyncio.sleep(max(0.0, start - time.monotonic()))
+            while (delay := start - time.monotonic()) > 0:
+                await asyncio.sleep(delay)
+            if self.paused_until <= time.monotonic():
+                return
 
     def release(self, started: float, *, answered: bool, throttled: bool = False, retry_after: float | None = None) -> None:
         """Give a place back and learn from how the call went.

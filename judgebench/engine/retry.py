@@ -10,6 +10,7 @@ from judgebench.errors import ProviderError
 
 ATTEMPTS = 10
 LONGEST_WAIT = 60.0
+LONGEST_RETRY_AFTER = 300.0
 TOTAL_SECONDS = 900.0
 
 
@@ -26,7 +27,7 @@ def retrying(deadline_s: float = TOTAL_SECONDS) -> tenacity.AsyncRetrying:
 
 def first_wait(error: ProviderError) -> float:
     """Seconds between the first try and the retry loop."""
-    return min(error.retry_after, LONGEST_WAIT * 5) if error.retry_after is not None else random.uniform(0.05, 0.5)  # noqa: S311 - jitter, no secret
+    return max(random.uniform(0.05, 0.5), _asked_for(error))  # noqa: S311 - jitter, no secret
 
 
 def _worth_another_try(error: BaseException) -> bool:
@@ -37,8 +38,11 @@ _BACKOFF = tenacity.wait_random_exponential(multiplier=0.25, max=LONGEST_WAIT)
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """What the provider asked for (the endpoint is paused as long, so only a little jitter is added), else backoff."""
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, ProviderError) and error.retry_after is not None:
-        return min(error.retry_after, LONGEST_WAIT * 5)
-    return _BACKOFF(state)
+    """Exponential backoff with jitter, and no less than the provider asked for. Never the provider's word alone: "0 s" ten
+    times over would use up all tries at once."""
+    return max(_BACKOFF(state), _asked_for(state.outcome.exception() if state.outcome else None))
+
+
+def _asked_for(error: BaseException | None) -> float:
+    asked = error.retry_after if isinstance(error, ProviderError) else None
+    return 0.0 if asked is None else min(asked, LONGEST_RETRY_AFTER)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from judgebench.errors import InputError
-from judgebench.formats.jsonl import BOM, Row, cleaned, dump, parse_object, read_rows
+from judgebench.formats.jsonl import BOM, Row, cleaned, dump, parse_object, read_rows, shown_id
 from judgebench.types import Answer, QuestionId, Usage
 
 
@@ -18,7 +18,7 @@ def parse_answer(row: Row, path: Path, model: str) -> Answer:
         raise InputError(f'{where}: "question_id" is missing; an answer row needs it')
     turns = _turns(raw)
     if turns is None:
-        raise InputError(f'{where}: an answer to question {identity} needs "turns" (a list of texts) or FastChat\'s "choices"')
+        raise InputError(f'{where}: an answer to question {shown_id(identity)} needs "turns" (a list of texts) or FastChat\'s "choices"')
     reasons = raw.get("finish_reasons") or ["stop"] * len(turns)
     if not isinstance(reasons, list) or len(reasons) != len(turns):
         raise InputError(f'{where}: "finish_reasons" must be a list as long as "turns"')
@@ -29,7 +29,8 @@ def _turns(raw: dict[str, Any]) -> list[str] | None:
     turns = raw.get("turns")
     if turns is None and isinstance(raw.get("choices"), list) and raw["choices"] and isinstance(raw["choices"][0], dict):
         turns = raw["choices"][0].get("turns")
-    if isinstance(turns, list) and turns and all(isinstance(turn, str) for turn in turns):
+    failed = isinstance(raw.get("error"), str)  # a row of our own whose first call failed: there, and without an answer
+    if isinstance(turns, list) and (turns or failed) and all(isinstance(turn, str) for turn in turns):
         return turns
     return None
 
@@ -63,11 +64,12 @@ class AnswerIndex:
         for row in read_rows(path, advance):
             name = model_of(row)
             models[name] = None
-            if model is None or name in (model, None):
+            several = len(models) - (None in models) > 1  # where none is chosen, `_only` says so, and no row is a second answer
+            if name in (model, None) or (model is None and not several):
                 self._add(row, ends[0])
                 self.total_bytes += ends[1] - ends[0]
         self.model = self._only(models, model)
-        self._file = path.open("rb")
+        self._file: BinaryIO | None = None  # opened when first needed: many a run is only planned
 
     def _only(self, models: dict[str | None, None], model: str | None) -> str | None:
         named = [m for m in models if m is not None]
@@ -80,7 +82,7 @@ class AnswerIndex:
     def _add(self, row: Row, offset: int) -> None:
         key = str(parse_answer(row, self.path, "").question_id)
         if key in self._places:
-            raise InputError(f"{self.path} line {row.line}: a second answer to question {key} (the first is on line {self._places[key][1]}); keep one")
+            raise InputError(f"{self.path} line {row.line}: a second answer to question {shown_id(key)} (the first is on line {self._places[key][1]}); keep one")
         self._places[key] = (offset, row.line)
 
     def __len__(self) -> int:
@@ -91,6 +93,8 @@ class AnswerIndex:
         if str(question) not in self._places:
             return None
         offset, line = self._places[str(question)]
+        if self._file is None:
+            self._file = self.path.open("rb")
         self._file.seek(offset)
         raw = self._file.readline()
         value = parse_object(raw.removeprefix(BOM) if line == 1 else raw, f"{self.path} line {line}")
@@ -98,7 +102,9 @@ class AnswerIndex:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def answer_row(answer: Answer) -> str:
@@ -115,4 +121,3 @@ def usage_row(usage: Usage) -> dict[str, int | None] | None:
     if usage.prompt_tokens is None and usage.completion_tokens is None:
         return None
     return {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
-

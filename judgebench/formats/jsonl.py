@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,13 +46,13 @@ def read_rows(path: Path, digest: Callable[[bytes], object] | None = None) -> It
 def parse_object(raw: bytes, where: str) -> dict[str, Any]:
     """One JSON object from bytes. Raises InputError that starts with `where`."""
     try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+        value = json.loads(raw.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
     except UnicodeDecodeError as error:
         raise InputError(f"{where}: not UTF-8 (byte {error.start + 1}); save the file as UTF-8") from error
     except json.JSONDecodeError as error:
         raise InputError(f"{where}: not valid JSON ({error.msg} at column {error.colno}); every line must hold one whole JSON object") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{where}: not valid JSON ({str(error)[:80]}); every line must hold one whole JSON object") from error
+        raise InputError(f"{where}: not valid JSON that can be read ({str(error)[:80]}); every line must hold one whole JSON object") from error
     if not isinstance(value, dict):
         raise InputError(f"{where}: holds {_name(value)}, not an object; every line must look like {{\"question_id\": ...}}")
     return value
@@ -61,8 +62,21 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return value
+
+
 def _name(value: Any) -> str:
     return {"list": "a list", "str": "a text", "int": "a number", "float": "a number", "bool": "true or false", "NoneType": "null"}.get(type(value).__name__, "something else")
+
+
+def shown_id(identity: int | str) -> str:
+    """A question's id as a message shows it: on one line and short."""
+    text = str(identity)
+    return text if len(text) <= 60 and text.isprintable() else f"{text[:57]!a}..."
 
 
 def whole(text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from judgebench.checks import parse_check
 from judgebench.errors import InputError
-from judgebench.formats.jsonl import Row, dump, read_rows, whole
+from judgebench.formats.jsonl import Row, dump, read_rows, shown_id, whole
 from judgebench.types import Question
 
 
@@ -30,20 +30,32 @@ def parse_question(row: Row, path: Path, references: Mapping[str, tuple[str | No
     where, raw = f"{path} line {row.line}", row.value
     identity = raw.get("question_id", raw.get("uid"))
     if isinstance(identity, bool) or not isinstance(identity, (int, str)) or not str(identity).strip():
-        raise InputError(f'{where}: "question_id" is missing or neither a number nor a text; give every question one')
-    turns = _texts(raw.get("turns"), where, "turns", f"question {identity}")
+        raise InputError(f'{where}: "question_id" is missing or neither a whole number nor a text; give every question one')
+    whose = f"question {shown_id(identity)}"
+    turns = _texts(raw.get("turns"), where, "turns", whose)
     if not turns or not all(isinstance(turn, str) and turn.strip() for turn in turns):
-        raise InputError(f'{where}: "turns" of question {identity} must be a list of at least one text, none of them empty')
+        raise InputError(f'{where}: "turns" of {whose} must be a list of at least one text, none of them empty')
     category = raw.get("category", "general")
     if not isinstance(category, str) or not category.strip():
-        raise InputError(f'{where}: "category" of question {identity} must be a text')
-    given = references.get(str(identity)) or _texts(raw.get("references", raw.get("reference")) or [], where, "references", f"question {identity}")
-    line = _line(raw, given)
+        raise InputError(f'{where}: "category" of {whose} must be a text')
+    given = references.get(str(identity)) or _references(raw, where, whose)
+    if len(given) > len(turns):
+        raise InputError(f"{where}: {whose} has {len(given)} references for {len(turns)} turns; give one per turn, null where there is none")
+    try:
+        line = _line(raw, given)
+    except RecursionError as error:
+        raise InputError(f"{where}: {whose} is nested too deeply; keep what is not a question out of the file") from error
     if not whole(line):
-        raise InputError(f"{where}: question {identity} holds half a character (a lone surrogate); save the text again as UTF-8")
+        raise InputError(f"{where}: {whose} holds half a character (a lone surrogate); save the text again as UTF-8")
     return Question(
         identity, category, tuple(str(t) for t in turns), tuple(given), _checks(raw.get("checks"), len(turns), where), _temperature(raw, where), line
     )
+
+
+def _references(raw: Mapping[str, Any], where: str, whose: str) -> tuple[str | None, ...]:
+    """References as the question's own row gives them; an empty one is none."""
+    value = raw.get("references", raw.get("reference"))
+    return tuple(text if text and text.strip() else None for text in _texts([] if value is None else value, where, "references", whose))
 
 
 def _texts(value: Any, where: str, name: str, whose: str) -> tuple[str | None, ...]:
@@ -67,7 +79,7 @@ def _checks(raw: Any, turns: int, where: str) -> tuple[tuple[Any, ...], ...]:
     try:
         return tuple(tuple(parse_check(check) for check in of_turn) for of_turn in raw)
     except ValueError as error:
-        raise InputError(f"{where}: {error}") from error
+        raise InputError(f"{where}: {str(error).splitlines()[0]}") from error
 
 
 def _line(raw: Mapping[str, Any], references: tuple[str | None, ...]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from judgebench.errors import ProviderError
 from judgebench.formats.jsonl import cleaned
-from judgebench.generators.adapting import Adaptations, refused_parameter
-from judgebench.generators.http import JsonEndpoint
-from judgebench.types import FinishReason, Request, Response, Usage
+from judgebench.generators.adapting import Adaptations, adapted_call
+from judgebench.generators.http import JsonEndpoint, no_answer, usage_of
+from judgebench.types import FinishReason, Request, Response
 
 VERSION = "2023-06-01"
 DEFAULT_MAX_TOKENS = 4096  # the API wants a number
@@ -38,14 +37,10 @@ class AnthropicMessages:
 
     async def generate(self, request: Request) -> Response:
         """Answer; a parameter that the model refuses is left out, then and from there on."""
-        for _ in range(4):
-            body = messages_body(self.model, request, self.adaptations, self._extra)
-            try:
-                return messages_response(await self._endpoint.post(body), self._endpoint.label)
-            except ProviderError as error:
-                if not self.adaptations.adapted(refused_parameter(error), body):
-                    raise
-        raise ProviderError(f"{self._endpoint.label}: refuses every form of the request", retryable=False)
+        return await adapted_call(
+            self.adaptations, lambda: messages_body(self.model, request, self.adaptations, self._extra), self._endpoint.post,
+            lambda raw: messages_response(raw, self._endpoint.label),
+        )  # fmt: skip
 
     async def close(self) -> None:
         """Close the connections."""
@@ -74,19 +69,16 @@ def messages_response(raw: Mapping[str, Any], label: str) -> Response:
     """The response in a Messages body. Raises ProviderError when it is not what it should be."""
     blocks = raw.get("content")
     if raw.get("type") == "error" or not isinstance(blocks, list) or not all(isinstance(b, dict) for b in blocks):
-        raise ProviderError(f"{label}: 200 with a body that has no content", retryable=True, kind="bad_body")
-    text = "".join(str(b.get("text", "")) for b in blocks if b.get("type") == "text")
-    thinking = "".join(str(b.get("thinking", "")) for b in blocks if b.get("type") == "thinking")
-    model = raw.get("model")
+        raise no_answer(label, "content", raw)
+    model, usage = raw.get("model"), raw.get("usage")
+    tokens = usage if isinstance(usage, dict) else {}
+    prompt = [tokens.get(n) for n in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")]
     return Response(
-        cleaned(text), _FINISH.get(str(raw.get("stop_reason")), "unknown"), model if isinstance(model, str) else None, _usage(raw.get("usage")), cleaned(thinking) or None
-    )
+        cleaned(_joined(blocks, "text")), _FINISH.get(str(raw.get("stop_reason")), "unknown"), cleaned(model) if isinstance(model, str) else None,
+        usage_of(prompt, tokens.get("output_tokens")), cleaned(_joined(blocks, "thinking")) or None,
+    )  # fmt: skip
 
 
-def _usage(raw: Any) -> Usage:
-    if not isinstance(raw, dict):
-        return Usage()
-    prompt = [raw.get(n) for n in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")]
-    given = [n for n in prompt if isinstance(n, int) and not isinstance(n, bool)]
-    completion = raw.get("output_tokens")
-    return Usage(sum(given) if given else None, completion if isinstance(completion, int) else None)
+def _joined(blocks: Iterable[Mapping[str, Any]], kind: str) -> str:
+    """The texts of all blocks of a kind ("text" or "thinking"), which bear it in a field of that name."""
+    return "".join(b[kind] for b in blocks if b.get("type") == kind and isinstance(b.get(kind), str))

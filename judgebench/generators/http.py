@@ -6,7 +6,6 @@ The official SDKs cost 2 to 3 ms of CPU a call; this costs a tenth of that. They
 
 from __future__ import annotations
 
-import asyncio
 import email.utils
 import json
 import time
@@ -14,13 +13,40 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from judgebench.errors import ProviderError
+from judgebench.errors import InputError, ProviderError
+from judgebench.types import Usage
 
 if TYPE_CHECKING:
     import aiohttp
 
-_RETRYABLE = {408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529}
+_RETRYABLE_4XX = {408, 409, 425, 429}
 _LONGEST_RETRY_AFTER = 300.0
+_SHORTEST_IN_ERRORS, _SHORTEST_IN_ANSWERS = 6, 12
+_LARGEST_COUNT = 2**53
+
+
+class Secrets:
+    """Texts that may stand in no message and in no response: keys that a server may send back.
+
+    A value of a few letters ("EMPTY", "ollama") is a placeholder and no key: an answer that holds the word stays as it is.
+    """
+
+    def __init__(self, values: Iterable[str]) -> None:
+        given = [v for v in values if len(v) >= _SHORTEST_IN_ERRORS]
+        # In JSON a slash may be escaped; every other character of a key stands for itself.
+        self._all = [form.encode() for v in given for form in dict.fromkeys((v, v.replace("/", "\\/")))]
+        self._long = [secret for secret in self._all if len(secret) >= _SHORTEST_IN_ANSWERS]
+
+    def scrubbed(self, raw: bytes, *, answer: bool = False) -> bytes:
+        """The bytes with "***" for every secret; in the body of an answer only for those that no sentence holds by chance."""
+        for secret in self._long if answer else self._all:
+            if secret in raw:
+                raw = raw.replace(secret, b"***")
+        return raw
+
+    def line(self, text: str) -> str:
+        """One line of at most 300 characters for a message."""
+        return self.scrubbed(" ".join(text.split()).encode("utf-8", "replace")).decode("utf-8", "replace")[:300]
 
 
 class JsonEndpoint:
@@ -33,9 +59,9 @@ class JsonEndpoint:
 
     def __init__(self, url: str, headers: Mapping[str, str], secrets: Iterable[str], label: str) -> None:
         self.url = url
-        self.label = label
+        self.label = " ".join(label.split())
         self._headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "judgebench", **headers}
-        self._secrets = tuple(s.encode() for s in secrets if s)
+        self._secrets = Secrets(secrets)
         self._session: aiohttp.ClientSession | None = None
         self._proxy: str | None = None
 
@@ -44,6 +70,7 @@ class JsonEndpoint:
 
         Raises:
             ProviderError: with its kind, and retryable where the same call may succeed later.
+            InputError: the proxy that the environment names cannot be used.
         """
         import aiohttp  # imported here: `judgebench --help` and runs without calls do without its 0.2 s
 
@@ -51,53 +78,44 @@ class JsonEndpoint:
         try:
             async with session.post(self.url, data=json.dumps(body).encode(), allow_redirects=False, proxy=self._proxy) as reply:
                 status, headers, raw = reply.status, reply.headers, await reply.read()
-        except (asyncio.TimeoutError, aiohttp.ServerTimeoutError) as error:
-            raise ProviderError(f"{self.label}: timed out", retryable=True, kind="timeout") from error
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise ProviderError(f"{self.label}: the certificate is not trusted ({self._plain(str(error))}); set SSL_CERT_FILE to your authority's file", retryable=False, kind="connection") from error
-        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
-            raise ProviderError(f"{self.label}: not a URL that can be called", retryable=False, kind="not_found") from error
-        except aiohttp.ClientPayloadError as error:
-            raise ProviderError(f"{self.label}: the response was cut off", retryable=True, kind="bad_body") from error
-        except aiohttp.ServerDisconnectedError as error:
-            raise ProviderError(f"{self.label}: the connection was dropped", retryable=True, kind="server") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise ProviderError(f"{self.label}: no connection ({self._plain(str(error))})", retryable=True, kind="connection") from error
-        raw = self._scrubbed(raw)
+        except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+            raise self._no_reply(error) from error
         if status != 200:
-            raise status_error(self.label, status, headers, raw)
-        return self._object(raw)
+            raise status_error(self.label, status, headers, self._secrets.scrubbed(raw))
+        return json_object(self._secrets.scrubbed(raw, answer=True), self.label, self._secrets)
+
+    def _no_reply(self, error: Exception) -> ProviderError:
+        """What went wrong where no whole reply came back."""
+        import aiohttp
+
+        if isinstance(error, TimeoutError):
+            return ProviderError(f"{self.label}: timed out", retryable=True, kind="timeout")
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            said = self._secrets.line(str(error))
+            return ProviderError(f"{self.label}: the certificate is not trusted ({said}); set SSL_CERT_FILE to your authority's file", retryable=False, kind="not_found")
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            what = f"the proxy refuses (HTTP {error.status}); check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+            return ProviderError(f"{self.label}: {what}", retryable=error.status >= 500, kind="server" if error.status >= 500 else "not_found")
+        if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
+            return ProviderError(f"{self.label}: not a URL that can be called", retryable=False, kind="not_found")
+        if isinstance(error, aiohttp.ClientPayloadError):
+            return ProviderError(f"{self.label}: the response was cut off", retryable=True, kind="bad_body")
+        if isinstance(error, aiohttp.ServerDisconnectedError):
+            return ProviderError(f"{self.label}: the connection was dropped", retryable=True, kind="server")
+        return ProviderError(f"{self.label}: no connection ({self._secrets.line(str(error))})", retryable=True, kind="connection")
 
     def _opened(self) -> aiohttp.ClientSession:
         import ssl
 
         import aiohttp
 
-        self._proxy = proxy_for(self.url)
+        self._proxy = usable_proxy(self.url)
         secure = ssl.create_default_context() if self.url.startswith("https") else True  # honours SSL_CERT_FILE and _DIR
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=secure, ttl_dns_cache=300), headers=self._headers, trust_env=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=30), cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=True,
         )  # fmt: skip
         return self._session
-
-    def _scrubbed(self, raw: bytes) -> bytes:
-        for secret in self._secrets:
-            if secret in raw:
-                raw = raw.replace(secret, b"***")
-        return raw
-
-    def _plain(self, text: str) -> str:
-        return self._scrubbed(" ".join(text.split())[:300].encode("utf-8", "replace")).decode("utf-8", "replace")
-
-    def _object(self, raw: bytes) -> dict[str, Any]:
-        try:
-            value = json.loads(raw)
-        except (ValueError, RecursionError) as error:
-            raise ProviderError(f"{self.label}: 200 with a body that is not JSON ({self._plain(raw[:60].decode('utf-8', 'replace'))!r})", retryable=True, kind="bad_body") from error
-        if not isinstance(value, dict):
-            raise ProviderError(f"{self.label}: 200 with JSON that is no object", retryable=True, kind="bad_body")
-        return value
 
     async def close(self) -> None:
         """Close the connections."""
@@ -106,18 +124,49 @@ class JsonEndpoint:
             self._session = None
 
 
+def json_object(raw: bytes | str, label: str, secrets: Secrets) -> dict[str, Any]:
+    """The JSON object that the body of a 200 should be. Raises ProviderError when it is none: asking again may help."""
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        start = raw[:200] if isinstance(raw, str) else raw[:200].decode("utf-8", "replace")
+        raise ProviderError(f"{label}: 200 with a body that is not JSON ({secrets.line(start)[:60]!r})", retryable=True, kind="bad_body") from error
+    if not isinstance(value, dict):
+        raise ProviderError(f"{label}: 200 with JSON that is no object", retryable=True, kind="bad_body")
+    return value
+
+
+def no_answer(label: str, what: str, raw: Mapping[str, Any]) -> ProviderError:
+    """The error of a 200 whose JSON is no answer, with what it says instead."""
+    said = " ".join(_detail(raw)[0].split())[:200]
+    return ProviderError(f"{label}: 200 with a body that has no {what}" + (f" ({said})" if said else ""), retryable=True, kind="bad_body")
+
+
 def status_error(label: str, status: int, headers: Mapping[str, str], raw: bytes) -> ProviderError:
     """The error that an HTTP status other than 200 means. `raw` must not hold a secret any more."""
     detail, code, param = error_detail(raw)
     message = f"{label}: HTTP {status}" + (f" ({' '.join(detail.split())[:300]})" if detail else "")
-    if status in (401, 403):
-        return ProviderError(f"{message}; check the key", retryable=False, status=status, kind="credentials")
-    if status == 404:
-        return ProviderError(f"{message}; check the model name and the URL", retryable=False, status=status, kind="not_found")
-    if code == "insufficient_quota":
-        return ProviderError(f"{message}; the account is out of credit", retryable=False, status=status, kind="credentials")
-    kind = "rate_limit" if status == 429 else "server" if status in _RETRYABLE else "request"
-    return ProviderError(message, retryable=status in _RETRYABLE, status=status, retry_after=_retry_after(headers), kind=kind, code=code, param=param)
+    retryable, kind, mend = _meaning(status, code, detail)
+    return ProviderError(message + mend, retryable=retryable, status=status, retry_after=_retry_after(headers), kind=kind, code=code, param=param)
+
+
+def _meaning(status: int, code: str, detail: str) -> tuple[bool, str, str]:
+    """(worth asking again, kind, what to do about it) of an HTTP status."""
+    if code == "insufficient_quota" or status == 402 or "credit balance is too low" in detail:
+        return False, "credentials", "; the account is out of credit"
+    if status == 401 or (status == 403 and "flagged" not in detail):
+        return False, "credentials", "; check the key"
+    if status in (404, 405, 410):
+        return False, "not_found", "; check the model name and the URL"
+    if 300 <= status < 400:
+        return False, "not_found", "; the URL redirects, which is not followed: give the URL that it leads to"
+    if status == 407:
+        return False, "not_found", "; check the name and password in HTTPS_PROXY or HTTP_PROXY"
+    if status == 429:
+        return True, "rate_limit", ""
+    if status >= 500:
+        return True, "server", ""
+    return status in _RETRYABLE_4XX, "server" if status in _RETRYABLE_4XX else "request", ""
 
 
 def proxy_for(url: str) -> str | None:
@@ -130,18 +179,53 @@ def proxy_for(url: str) -> str | None:
     return proxies.get(scheme) or proxies.get("all")
 
 
+def usable_proxy(url: str) -> str | None:
+    """The proxy for a URL, in a form that the transport takes.
+
+    Raises:
+        InputError: a proxy that does not speak HTTP.
+    """
+    proxy = proxy_for(url)
+    if proxy is None:
+        return None
+    scheme, separator, rest = proxy.partition("://")
+    if not separator:
+        return f"http://{proxy}"
+    if scheme.lower() not in ("http", "https") or not rest:
+        raise InputError(f"{url.partition('://')[0].upper()}_PROXY or ALL_PROXY: {scheme}:// proxies cannot be used; name one as http://HOST:PORT, or exempt the host in NO_PROXY")
+    return proxy
+
+
 def error_detail(raw: bytes) -> tuple[str, str, str]:
     """(message, code, param) of an error body, "" for what it does not say."""
     try:
-        value = json.loads(raw)
+        return _detail(json.loads(raw))
     except (ValueError, RecursionError):
         return "", "", ""
+
+
+def _detail(value: Any) -> tuple[str, str, str]:
     error = value.get("error", value) if isinstance(value, dict) else None
     if isinstance(error, str):
         return error, "", ""
     if not isinstance(error, dict):
         return "", "", ""
-    return str(error.get("message") or ""), str(error.get("code") or error.get("type") or ""), str(error.get("param") or "")
+    message = error.get("message") or error.get("detail") or ""  # "detail": FastAPI's word
+    return str(message), str(error.get("code") or error.get("type") or ""), str(error.get("param") or "")
+
+
+def usage_of(prompt: Iterable[Any], completion: Any) -> Usage:
+    """Tokens as an API reported them; what is no sensible count is taken as not reported.
+
+    Args:
+        prompt: the parts of the prompt's count, None where absent. completion: likewise.
+    """
+    parts = [p for p in prompt if _is_count(p)]
+    return Usage(sum(parts) if parts else None, completion if _is_count(completion) else None)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST_COUNT
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -153,6 +237,6 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
             seconds = float(value) if value.replace(".", "", 1).strip().isdigit() else email.utils.parsedate_to_datetime(value).timestamp() - time.time()
         else:
             return None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return min(max(0.0, seconds), _LONGEST_RETRY_AFTER)

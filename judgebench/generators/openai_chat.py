@@ -7,9 +7,9 @@ from typing import Any
 
 from judgebench.errors import ProviderError
 from judgebench.formats.jsonl import cleaned
-from judgebench.generators.adapting import Adaptations, refused_parameter
-from judgebench.generators.http import JsonEndpoint
-from judgebench.types import FinishReason, Request, Response, Usage
+from judgebench.generators.adapting import Adaptations, adapted_call
+from judgebench.generators.http import JsonEndpoint, no_answer, usage_of
+from judgebench.types import FinishReason, Request, Response
 
 _FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "content_filter", "tool_calls": "stop", "eos": "stop", "max_tokens": "length"}
 
@@ -34,17 +34,10 @@ class OpenAIChat:
 
     async def generate(self, request: Request) -> Response:
         """Answer; a parameter that the model refuses is left out, then and from there on."""
-        for _ in range(5):
-            body = chat_body(self.model, request, self.adaptations, self._extra)
-            try:
-                return chat_response(await self._endpoint.post(body), self._endpoint.label)
-            except ProviderError as error:
-                filtered = content_filtered(error)
-                if filtered is not None:
-                    return filtered
-                if not self.adaptations.adapted(refused_parameter(error), body):
-                    raise
-        raise ProviderError(f"{self._endpoint.label}: refuses every form of the request", retryable=False)
+        return await adapted_call(
+            self.adaptations, lambda: chat_body(self.model, request, self.adaptations, self._extra), self._endpoint.post,
+            lambda raw: chat_response(raw, self._endpoint.label),
+        )  # fmt: skip
 
     async def close(self) -> None:
         """Close the connections."""
@@ -79,27 +72,18 @@ def chat_response(raw: Mapping[str, Any], label: str) -> Response:
         text, refusal = message.get("content"), message.get("refusal")
         finish = _FINISH.get(str(choice.get("finish_reason")), "unknown")
     except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ProviderError(f"{label}: 200 with a body that has no message", retryable=True, kind="bad_body") from error
+        raise no_answer(label, "message", raw) from error
+    if choice.get("finish_reason") == "error":  # how a router says that the provider behind it broke off
+        raise no_answer(label, "whole answer", choice)
     if isinstance(text, list):  # some servers answer in parts
-        text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
+        text = "".join(part["text"] for part in text if isinstance(part, dict) and isinstance(part.get("text"), str))
     if text is not None and not isinstance(text, str):
         raise ProviderError(f"{label}: 200 with a message that is no text", retryable=True, kind="bad_body")
     if refusal and not text:
         text, finish = str(refusal), "refused"
-    reasoning = message.get("reasoning_content") or message.get("reasoning")
-    model = raw.get("model")
-    return Response(cleaned(text or ""), finish, model if isinstance(model, str) else None, _usage(raw.get("usage")), cleaned(reasoning) if isinstance(reasoning, str) else None)
-
-
-def _usage(raw: Any) -> Usage:
-    if not isinstance(raw, dict):
-        return Usage()
-    counts = [raw.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    return Usage(*(c if isinstance(c, int) and not isinstance(c, bool) and c >= 0 else None for c in counts))
-
-
-def content_filtered(error: ProviderError) -> Response | None:
-    """A provider that refuses a prompt by HTTP 400 and "content_filter" has answered: it refuses."""
-    if error.status == 400 and "content_filter" in error.code:
-        return Response("", "content_filter")
-    return None
+    reasoning, model, usage = message.get("reasoning_content") or message.get("reasoning"), raw.get("model"), raw.get("usage")
+    tokens = usage if isinstance(usage, dict) else {}
+    return Response(
+        cleaned(text or ""), finish, cleaned(model) if isinstance(model, str) else None,
+        usage_of([tokens.get("prompt_tokens")], tokens.get("completion_tokens")), cleaned(reasoning) if isinstance(reasoning, str) else None,
+    )  # fmt: skip

@@ -6,7 +6,7 @@ from __future__ import annotations
 from judgebench.checks import CheckTimeout
 from judgebench.formats.jsonl import sha256_text
 from judgebench.judges.answered import unjudgeable
-from judgebench.types import Failure, Judgment, JudgingTask
+from judgebench.types import Failure, JudgingTask, Judgment
 
 VERSION = "1"
 
@@ -18,7 +18,7 @@ class ChecksJudge:
 
     def __init__(self, name: str = "checks") -> None:
         self.name = name
-        self._sha256 = sha256_text(f"checks {VERSION}")
+        self.prompt_sha256 = sha256_text(f"checks {VERSION}")
 
     async def judge(self, task: JudgingTask) -> Judgment:
         """One judgment; its text lists the checks that failed."""
@@ -30,9 +30,12 @@ class ChecksJudge:
                 failure = Failure("no_verdict", str(error))
         question = task.question
         return Judgment(
-            question.id, question.category, task.turn, task.answer.model, self.name, "checks", self._sha256, task.sample,
+            question.id, question.category, task.turn, task.answer.model, self.name, "checks", self.prompt_sha256, task.sample,
             text=text, score=score, failure=failure,
         )  # fmt: skip
+
+    async def close(self) -> None:
+        """Nothing to release."""
 
     def _graded(self, task: JudgingTask) -> tuple[float, str]:
         checks, answer = task.question.turn_checks(task.turn), task.answer.turns[task.turn - 1]

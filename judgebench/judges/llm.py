@@ -7,7 +7,7 @@ from collections.abc import Callable
 from judgebench.errors import ProviderError
 from judgebench.judges.answered import unjudgeable
 from judgebench.prompts import Prompt, PromptSet
-from judgebench.types import Failure, Generator, Judgment, JudgingTask, Message, Question, Request, Response, Sampling
+from judgebench.types import Failure, Generator, JudgingTask, Judgment, Message, Question, Request, Response, Sampling, Usage
 from judgebench.verdicts import PARSERS
 
 DEFAULT_SAMPLING = Sampling(temperature=0.0, max_tokens=2048)
@@ -31,6 +31,7 @@ class LLMJudge:
         self.name = name
         self._generator, self._prompts, self._needs_reference = generator, prompts, needs_reference
         self._sampling, self._reask = sampling, reask
+        self.prompt_sha256 = prompts.sha256
 
     async def judge(self, task: JudgingTask) -> Judgment:
         """One judgment. A failed call is a judgment with the failure "provider_error"; errors that stop the run are raised."""
@@ -50,19 +51,19 @@ class LLMJudge:
         except ProviderError as error:
             return self._judgment(task, prompt, responses, None, Failure("provider_error", str(error)))
 
+    async def close(self) -> None:
+        """Close the generator."""
+        await self._generator.close()
+
     def _request(self, task: JudgingTask, prompt: Prompt, messages: tuple[Message, ...]) -> Request:
         question = task.question
         return Request(messages, self._sampling, task.sample, prompt.sha256, question.id, question.category, task.turn)
 
     def _judgment(self, task: JudgingTask, prompt: Prompt, responses: list[Response], score: float | None, failure: Failure | None) -> Judgment:
-        usage = responses[0].usage if responses else None
-        for response in responses[1:]:
-            usage = usage + response.usage if usage else response.usage
-        fields = {} if usage is None else {"usage": usage}
         return Judgment(
             task.question.id, task.question.category, task.turn, task.answer.model, self.name, prompt.name, prompt.sha256, task.sample,
-            text=responses[0].text if responses else None, reask_text=responses[-1].text if len(responses) > 1 else None,
-            snapshot=responses[-1].model if responses else None, score=score, failure=failure, **fields,
+            text=responses[0].text if responses else None, reask_texts=tuple(r.text for r in responses[1:]),
+            usage=sum((r.usage for r in responses), Usage()), snapshot=responses[-1].model if responses else None, score=score, failure=failure,
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from judgebench.checks import CheckTimeout
 from judgebench.formats.jsonl import sha256_text
 from judgebench.judges.answered import unjudgeable
 from judgebench.simulation import hashed_quality, logistic_noise, logit, marked_quality, seeded, sigmoid
-from judgebench.types import Judgment, JudgingTask
+from judgebench.types import JudgingTask, Judgment
 
 _TYPICAL_CHARACTERS = 500.0
 
@@ -22,15 +22,20 @@ class SimulatedJudge:
 
     Args:
         noise: factor on standard logistic noise. length: logits by which a long answer gains. position: logits by which the
-            first slot gains, in pairs. self_: logits by which the model called `favours` gains. seed: of the noise.
+            first slot gains, in pairs. self_: logits by which the model called `favours` gains; without `favours` that is
+            the model that bears the judge's own name, as when a model judges itself. seed: of the noise.
     """
 
     remote = False
 
-    def __init__(self, name: str = "simulated", *, noise: float = 0.2, length: float = 0.0, position: float = 0.0, self_: float = 0.0, favours: str = "", seed: int = 0) -> None:
+    def __init__(
+        self, name: str = "simulated", *, noise: float = 0.2, length: float = 0.0, position: float = 0.0, self_: float = 0.0,
+        favours: str | None = None, seed: int = 0,
+    ) -> None:  # fmt: skip
         self.name = name
-        self.noise, self.length, self.position, self.self_, self.favours, self.seed = noise, length, position, self_, favours, seed
-        self._sha256 = sha256_text(f"simulated {noise} {length} {position} {self_} {favours} {seed}")
+        self.noise, self.length, self.position, self.self_, self.seed = noise, length, position, self_, seed
+        self.favours = name if favours is None else favours
+        self.prompt_sha256 = sha256_text(f"simulated {noise} {length} {position} {self_} {self.favours if self_ else ''} {seed}")
 
     async def judge(self, task: JudgingTask) -> Judgment:
         """One judgment, the same for the same answer, seed and sample."""
@@ -38,15 +43,18 @@ class SimulatedJudge:
         score = None if failure else float(round(1 + 9 * sigmoid(self._seen(task))))
         question = task.question
         return Judgment(
-            question.id, question.category, task.turn, task.answer.model, self.name, "simulated", self._sha256, task.sample,
+            question.id, question.category, task.turn, task.answer.model, self.name, "simulated", self.prompt_sha256, task.sample,
             text=None if score is None else f"Rating: [[{score:g}]]", score=score, failure=failure,
         )  # fmt: skip
+
+    async def close(self) -> None:
+        """Nothing to release."""
 
     def _seen(self, task: JudgingTask) -> float:
         text = task.answer.turns[task.turn - 1]
         rng = seeded(self.seed, "judge", task.question.id, task.turn, task.sample, text)
         shift = self.length * math.tanh(math.log(max(1, len(text)) / _TYPICAL_CHARACTERS))
-        shift += self.self_ if self.favours and task.answer.model == self.favours else 0.0
+        shift += self.self_ if task.answer.model == self.favours else 0.0
         return logit(_quality(task, text)) + shift + self.noise * logistic_noise(rng)
 
 

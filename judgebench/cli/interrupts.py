@@ -1,0 +1,56 @@
+"""Ctrl-C during a run: the first finishes writing, a second leaves at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from judgebench.cli.console import complain
+from judgebench.engine.counters import Counters
+from judgebench.pipeline import Progress
+
+EXIT_INTERRUPTED = 130
+
+
+@contextlib.contextmanager
+def second_one_leaves(shown: Progress) -> Iterator[Progress]:
+    """`shown`, made to watch for a second interrupt from the moment that the run starts until this block ends.
+
+    asyncio turns the first into the cancelling of the run and raises KeyboardInterrupt for the second, wherever the program
+    just is: inside a callback of its own that leaves waiters waiting for ever. Leaving without a word to the event loop is safe: what was
+    answered is committed by then, as after a kill.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield shown
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    @contextlib.contextmanager
+    def watched(counters: Counters) -> Iterator[None]:
+        first = signal.getsignal(signal.SIGINT)  # asyncio's own, now that the event loop runs
+        if callable(first):
+            signal.signal(signal.SIGINT, _handler(first))
+        with shown(counters):
+            yield
+
+    try:
+        yield watched
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _handler(first: Callable[[int, FrameType | None], object]) -> Callable[[int, FrameType | None], None]:
+    pressed: list[int] = []
+
+    def handler(signum: int, frame: FrameType | None) -> None:
+        pressed.append(signum)
+        if len(pressed) > 1:
+            complain("interrupted twice; what was answered is kept in the log: run the same command again to go on")
+            os._exit(EXIT_INTERRUPTED)
+        first(signum, frame)
+
+    return handler
