@@ -267,11 +267,11 @@ def _refuse_senseless(options: RunOptions) -> None:
         raise InputError(*wrong)
 
 
-def example_models(benchmark: Benchmark) -> tuple[str, ...]:
-    """The recorded examples that ship with a benchmark, as specs."""
+def example_models(benchmark: Benchmark) -> tuple[ModelSpec, ...]:
+    """The recorded examples that ship with a benchmark, or the recorded answers of a run that is judged again."""
     if not benchmark.settings.examples:
         raise InputError(f"{benchmark.name}: has no recorded examples; name a model, for example --model openai:NAME or --model http://HOST:PORT/v1#NAME")
-    return tuple(f"{name}=recorded:{path}" for name, path in benchmark.settings.examples.items())
+    return tuple((name, f"recorded:{place}") for name, place in benchmark.settings.examples.items())
 
 
 def execute(prepared: Prepared, folder: Path, progress: Progress | None = None) -> Outcome:
@@ -326,9 +326,12 @@ def _chosen_folder(prepared: Prepared, out: str | Path | None) -> Path:
     if out is not None:
         folder = Path(out)
         _refuse_other_run(folder, prepared)
+        _refuse_own_source(folder, prepared)
         return folder
     _unversioned(DEFAULT_LOG.parent)
-    return DEFAULT_LOG.parent / _run_name(prepared)
+    folder = DEFAULT_LOG.parent / _run_name(prepared)
+    _refuse_own_source(folder, prepared)
+    return folder
 
 
 def _unversioned(root: Path) -> None:
@@ -348,6 +351,11 @@ def _refuse_other_run(folder: Path, prepared: Prepared) -> None:
     before = read_run(folder)["benchmark"].get("name")
     if before != prepared.benchmark.name:
         raise InputError(f"{folder}: holds a run of {before}, and this one is of {prepared.benchmark.name}; give --out another folder")
+
+
+def _refuse_own_source(folder: Path, prepared: Prepared) -> None:
+    if (folder / "questions.jsonl").resolve() == prepared.benchmark.path.resolve():
+        raise InputError(f"{folder}: is the run whose answers are being judged; give --out another folder")
 
 
 def _run_name(prepared: Prepared) -> str:

@@ -16,6 +16,7 @@ from judgebench.errors import InputError
 from judgebench.formats.answers import parse_answer
 from judgebench.formats.jsonl import read_rows, shown_id
 from judgebench.formats.questions import parse_question, read_questions
+from judgebench.store import read_run
 from judgebench.types import Question, Sampling
 
 DEFAULTS = "mtbench"  # the benchmark whose sampling and prompts a bare questions file gets
@@ -29,7 +30,7 @@ class Settings:
         protocol: how the benchmark is judged unless told otherwise. prompt: the judge prompt's name.
         temperature, max_tokens: of the answers; `category_temperature` wins over `temperature`.
         reference_categories: categories whose turns are judged against a reference.
-        examples: recorded example models, by name, as files of the folder.
+        examples: recorded example models, by name, as FILE or FILE#MODEL.
     """
 
     protocol: str = "single"
@@ -39,7 +40,7 @@ class Settings:
     max_tokens: int | None = None
     category_temperature: Mapping[str, float] = field(default_factory=dict)
     reference_categories: frozenset[str] = frozenset()
-    examples: Mapping[str, Path] = field(default_factory=dict)
+    examples: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,20 @@ def load_benchmark(name: str | Path) -> Benchmark:
     file = _question_file(path)
     if file is None:
         raise InputError(_unknown(text, path))
+    if _is_file(path / "run.json"):
+        return _of_run(path, file)
     settings = _settings(path) if (path / "benchmark.toml").is_file() else _default_settings()
     return _scanned(path.resolve().name, file, settings, _sibling_references(file))
+
+
+def _of_run(folder: Path, file: Path) -> Benchmark:
+    """The questions of a finished run, with its recorded answers as the examples: what is judged again, nothing generated."""
+    info = read_run(folder)
+    name = str(info["benchmark"].get("name"))
+    settings = _settings(resources.data_folder("benchmarks") / name, bare=True) if name in resources.names("benchmarks") else _default_settings()
+    answers = {str(model.get("name")): f"{folder / 'answers.jsonl'}#{model.get('name')}" for model in info.get("models", [])}
+    scanned = _scanned(name, file, replace(settings, examples=answers), {})
+    return replace(scanned, sha256=str(info["benchmark"].get("sha256")))
 
 
 def _is_file(path: Path) -> bool:
@@ -200,7 +213,7 @@ def _settings(folder: Path, *, bare: bool = False) -> Settings:
             protocol=_text(raw, "protocol", "single"), prompt=_text(raw, "prompt", "single"), description=_text(own, "description", ""),
             temperature=_temperature(sampling, "temperature"), max_tokens=_max_tokens(sampling),
             category_temperature={k: t for k in by_category if (t := _temperature(by_category, k)) is not None},
-            reference_categories=_categories(raw), examples={k: folder / _text(examples, k) for k in examples},
+            reference_categories=_categories(raw), examples={k: str(folder / _text(examples, k)) for k in examples},
         )  # fmt: skip
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error

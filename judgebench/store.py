@@ -38,6 +38,7 @@ class RunWriter:
         self.folder = folder
         self._files: dict[str, IO[str]] = {}
         self._made, self._hidden = False, Path()
+        self._lock: int | None = None
         try:
             with _storage_errors(folder):
                 self._made = not folder.exists()
@@ -89,7 +90,7 @@ class RunWriter:
             for name in (*_STREAMS, "summary.json", "run.json"):
                 (self._hidden / name).replace(self.folder / name)
             self._hidden.rmdir()
-            _unlock(self._lock)
+        self._release()
 
     def discard(self) -> None:
         """Leave no trace: remove what was written, and the folder when this run made it."""
@@ -98,10 +99,14 @@ class RunWriter:
                 file.close()
         if self._hidden.name:
             shutil.rmtree(self._hidden, ignore_errors=True)
-            _unlock(self._lock)
+        self._release()
         if self._made:
             with contextlib.suppress(OSError):
                 self.folder.rmdir()
+
+    def _release(self) -> None:
+        lock, self._lock = self._lock, None  # in this order: an interrupt in between must not make discard close it again
+        _unlock(lock)
 
 
 def _refuse_foreign(folder: Path) -> None:

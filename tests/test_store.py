@@ -120,6 +120,15 @@ def test_nothing_is_visible_before_the_end_and_nothing_left_after_discard(tmp_pa
     assert not (tmp_path / "run").exists()
 
 
+def test_discard_after_the_end_changes_nothing(tmp_path: Path) -> None:
+    """An interrupt may come between the two."""
+    writer = RunWriter(tmp_path / "run")
+    writer.finish(RUN, {})
+    writer.discard()
+    writer.discard()
+    assert names(tmp_path / "run") == FILES
+
+
 def test_discard_keeps_a_folder_that_was_there(tmp_path: Path) -> None:
     folder = written(tmp_path / "run", judgment(3.0))
     before = {name: (folder / name).read_bytes() for name in FILES}

@@ -33,7 +33,7 @@ class Check:
 
     def passes(self, answer: str) -> bool:
         """Whether the answer has the property. Raises `CheckTimeout` when a pattern does not finish."""
-        return self.holds(part(answer, self.part))
+        return self.holds(part(answer.replace("\r\n", "\n"), self.part))
 
     def holds(self, text: str) -> bool:
         """The property itself, on the part looked at."""

@@ -9,11 +9,11 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from judgebench.cli.console import complain
 from judgebench.engine.counters import Counters
 from judgebench.pipeline import Progress
 
 EXIT_INTERRUPTED = 130
+_SAID = b"judgebench: interrupted twice; what was answered is kept in the log: run the same command again to go on\n"
 
 
 @contextlib.contextmanager
@@ -49,7 +49,8 @@ def _handler(first: Callable[[int, FrameType | None], object]) -> Callable[[int,
     def handler(signum: int, frame: FrameType | None) -> None:
         pressed.append(signum)
         if len(pressed) > 1:
-            complain("interrupted twice; what was answered is kept in the log: run the same command again to go on")
+            with contextlib.suppress(OSError):
+                os.write(2, _SAID)  # print() may be what was interrupted
             os._exit(EXIT_INTERRUPTED)
         first(signum, frame)
 

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, /, benchmark: str | None, out: Path | None, dry_run: bool, as_json: bool, **given: Any) -> int:
     r"""Answer BENCHMARK with every model, judge the answers, print the leaderboard.
 
-    BENCHMARK is a shipped one (mtbench), a benchmark folder or a questions file (FastChat's format). Without --model and --judge the
+    BENCHMARK is a shipped one (mtbench), a benchmark folder, a questions file (FastChat's format), or the folder of a finished run, whose
+    answers are judged again. Without --model and --judge the
     recorded example answers are graded by programmatic checks: no key, no network.
 
     \b
@@ -138,7 +139,7 @@ def _closing_lines(prepared: Prepared, outcome: Outcome, settings: dict[str, Any
 def _judged_code(outcome: Outcome, document: dict[str, Any]) -> int:
     scored = any(row["score"] is not None for entry in document["runs"] for row in entry["leaderboard"])
     if not outcome.complete:
-        complain(f"incomplete: {outcome.document['stopped']}; run the same command again to resume, what was answered is kept")
+        complain(f"incomplete: {outcome.document['stopped']}; what was answered is kept: to resume, run the same command again")
         return 3
     if not scored:
         failures = ", ".join(f"{n} {kind}" for kind, n in outcome.document["counts"]["failures"].items()) or "nothing was judged"

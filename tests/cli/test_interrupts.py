@@ -51,12 +51,13 @@ def test_an_interrupt_is_130_and_the_same_command_asks_only_the_rest(judgebench:
     assert len(rows_of(tmp_path / "r" / "judgments.jsonl")) == 60
 
 
-def test_a_second_interrupt_does_not_hang(tmp_path: Path) -> None:
+@pytest.mark.parametrize("delay", [0.0, 0.005, 0.02])
+def test_a_second_interrupt_leaves_at_once(tmp_path: Path, delay: float) -> None:
     with LoopbackServer(rated, faults=lambda index: "silent") as server:
         with started(tmp_path, job(tmp_path, server.spec, n=20)) as running:
             wait_until(lambda: server.calls >= 1)
             running.send_signal(signal.SIGINT)
-            time.sleep(0.02)
+            time.sleep(delay)
             running.send_signal(signal.SIGINT)
             _, err = running.communicate(timeout=60)
         assert running.returncode == 130
