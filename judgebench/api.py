@@ -310,13 +310,15 @@ def _blocking(work: Coroutine[Any, Any, T]) -> T:
 
 
 def out_folder(prepared: Prepared, out: str | Path | None) -> Path:
-    """Where a run goes: `out`, else a folder under runs/ whose name says what ran and is the same for the same command.
+    """Where a run goes, and its response log opened: `out`, else a folder under runs/ whose name says what ran and is the same for the same command.
 
     Raises:
         InputError: `out` holds a run of another benchmark. StorageError: runs/ cannot be made. Either closes the log.
     """
     try:
-        return _chosen_folder(prepared, out)
+        folder = _chosen_folder(prepared, out)
+        prepared.engine.open()
+        return folder
     except JudgebenchError:
         prepared.engine.close()
         raise

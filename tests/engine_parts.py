@@ -61,7 +61,7 @@ class Parts:
     ) -> None:  # fmt: skip
         self.counters, self.limiter, self.budget = Counters(), EndpointLimiter(concurrency, rpm), budget or Budget()
         self.durable = DurableGenerator(
-            generator, "fake", log=log, limiter=self.limiter, budget=self.budget, counters=self.counters, price=price, timeout=timeout, fresh=fresh
+            generator, "fake", log=lambda: log, limiter=self.limiter, budget=self.budget, counters=self.counters, price=price, timeout=timeout, fresh=fresh
         )
 
     async def all(self, n: int) -> list[Response | BaseException]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from judgebench.engine.budget import Budget
 from judgebench.engine.counters import Counters
@@ -23,11 +25,21 @@ def reached(point: str) -> None:
     """Called at the named point "after-response", before the commit; the tests of durability put a kill here."""
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """What a run is asking right now, and what --fresh has asked anew, by request key: two models that are the same thing
+    under two names share their calls."""
+
+    flying: dict[str, asyncio.Future[Response]] = field(default_factory=dict)
+    renewed: set[str] = field(default_factory=set)
+
+
 class DurableGenerator:
     """A remote generator whose every response is committed before it is used, and never asked for again.
 
     Args:
-        generator: what is asked. label: its name for people. log, limiter, budget, counters: shared by the run.
+        generator: what is asked. label: its name for people. log: opens the run's response log, when first needed.
+        limiter, budget, counters: shared by the run. shared: what is being asked in this run, by whichever model.
         price: for the budget, None when unknown. timeout: seconds for one try. fresh: ask again what the log knows.
         before_first: awaited once, before the first call of the run is sent (the check that endpoints are up).
     """
@@ -35,16 +47,20 @@ class DurableGenerator:
     remote = True
 
     def __init__(
-        self, generator: Generator, label: str, *, log: ResponseLog, limiter: EndpointLimiter, budget: Budget, counters: Counters,
+        self, generator: Generator, label: str, *, log: Callable[[], ResponseLog], limiter: EndpointLimiter, budget: Budget, counters: Counters,
         price: Price | None = None, timeout: float = 600.0, fresh: bool = False, before_first: Callable[[], Awaitable[None]] | None = None,
+        shared: UnderWay | None = None,
     ) -> None:  # fmt: skip
         self._generator = generator
         self.identity = generator.identity
         self.label = label
-        self._log, self._limiter, self._budget, self._counters = log, limiter, budget, counters
+        self._open_log, self._limiter, self._budget, self._counters = log, limiter, budget, counters
         self._price, self._timeout, self._fresh, self._before_first = price, timeout, fresh, before_first
-        self._flying: dict[str, asyncio.Future[Response]] = {}
-        self._renewed: set[str] = set()
+        self._shared = shared or UnderWay()
+
+    @functools.cached_property
+    def _log(self) -> ResponseLog:
+        return self._open_log()
 
     async def generate(self, request: Request) -> Response:
         """The response from the log, or from the provider once it is committed.
@@ -54,18 +70,18 @@ class DurableGenerator:
             BudgetError: the call would exceed a limit. StorageError: the response could not be saved.
         """
         key = request_key(self.identity, request)
-        flying = self._flying.get(key)
+        flying = self._shared.flying.get(key)
         if flying is not None:  # the same thing is being asked right now: one call serves both
             response = await asyncio.shield(flying)
             self._counters.from_log += 1
             return response
-        if not self._fresh or key in self._renewed:
+        if not self._fresh or key in self._shared.renewed:
             known = self._log.get(key)
             if known is not None:
                 self._counters.from_log += 1
                 return known
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self._flying[key] = future
+        self._shared.flying[key] = future
         try:
             response = await self._asked(key, request)
             future.set_result(response)
@@ -75,7 +91,7 @@ class DurableGenerator:
             future.exception()  # nobody else may be waiting: that is no forgotten error
             raise
         finally:
-            del self._flying[key]
+            del self._shared.flying[key]
 
     async def _asked(self, key: str, request: Request) -> Response:
         if self._before_first is not None:
@@ -87,7 +103,7 @@ class DurableGenerator:
             await self._log.put_failure(key, self.identity, request, error)
             raise self._for_the_run(error) from error
         if self._fresh:
-            self._renewed.add(key)
+            self._shared.renewed.add(key)
         return response
 
     async def _until_answered(self, key: str, attempt: int, request: Request) -> Response:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from judgebench.engine.asking import DurableGenerator
+from judgebench.engine.asking import DurableGenerator, UnderWay
 from judgebench.engine.budget import Budget
 from judgebench.engine.counters import Counters
 from judgebench.engine.limits import EndpointLimiter
@@ -49,6 +49,7 @@ class Engine:
         self._limiters: dict[str, EndpointLimiter] = {}
         self._before_first = before_first
         self._first: asyncio.Future[None] | None = None
+        self._shared = UnderWay()
 
     def log(self) -> ResponseLog:
         """The response log, opened when first needed."""
@@ -58,14 +59,19 @@ class Engine:
                 self.counters.notes[f"{self.options.log}: this file system has no write-ahead log; the slower rollback journal is used"] = None
         return self._log
 
+    def open(self) -> None:
+        """Open the log if anything of this run may call, so that what is wrong with it is said before the first call."""
+        if self._limiters:
+            self.log()
+
     def wrapped(self, generator: Generator, label: str, endpoint: str, price: Price | None = None) -> Generator:
         """A generator whose calls are durable; one that is not remote is returned as it is."""
         if not generator.remote:
             return generator
         limiter = self._limiters.setdefault(endpoint, EndpointLimiter(self.options.concurrency, self.options.rpm))
         return DurableGenerator(
-            generator, label, log=self.log(), limiter=limiter, budget=self.budget, counters=self.counters, price=price,
-            timeout=self.options.timeout, fresh=self.options.fresh, before_first=self._checked_once if self._before_first else None,
+            generator, label, log=self.log, limiter=limiter, budget=self.budget, counters=self.counters, price=price,
+            timeout=self.options.timeout, fresh=self.options.fresh, before_first=self._checked_once if self._before_first else None, shared=self._shared,
         )  # fmt: skip
 
     async def _checked_once(self) -> None:

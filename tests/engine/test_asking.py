@@ -137,7 +137,7 @@ def test_an_error_that_nobody_expected_gives_everything_back(log: ResponseLog) -
 
     parts = Parts(Answering(bug), log)
     assert {type(end) for end in asyncio.run(parts.all(40))} == {ZeroDivisionError}
-    assert (parts.limiter.in_flight, parts.counters.in_flight, parts.budget.reserved, len(parts.durable._flying)) == (0, 0, 0, 0)
+    assert (parts.limiter.in_flight, parts.counters.in_flight, parts.budget.reserved, len(parts.durable._shared.flying)) == (0, 0, 0, 0)
 
 
 def test_endpoints_are_looked_at_once_before_the_first_call_and_not_for_what_the_log_knows(tmp_path: Path) -> None:
