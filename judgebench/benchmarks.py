@@ -14,11 +14,12 @@ from typing import Any
 from judgebench import resources
 from judgebench.errors import InputError
 from judgebench.formats.answers import parse_answer
-from judgebench.formats.jsonl import read_rows, shown_id
+from judgebench.formats.jsonl import dump, read_rows, shown_id
 from judgebench.formats.questions import parse_question, read_questions
 from judgebench.store import read_run
 from judgebench.types import Question, Sampling
 
+PROTOCOLS = ("single",)
 DEFAULTS = "mtbench"  # the benchmark whose sampling and prompts a bare questions file gets
 
 
@@ -103,13 +104,15 @@ def load_benchmark(name: str | Path) -> Benchmark:
 
 
 def _of_run(folder: Path, file: Path) -> Benchmark:
-    """The questions of a finished run, with its recorded answers as the examples: what is judged again, nothing generated."""
+    """The questions and settings of a finished run, with its recorded answers as the examples: they are judged again, and
+    nothing is generated."""
     info = read_run(folder)
-    name = str(info["benchmark"].get("name"))
-    settings = _settings(resources.data_folder("benchmarks") / name, bare=True) if name in resources.names("benchmarks") else _default_settings()
     answers = {str(model.get("name")): f"{folder / 'answers.jsonl'}#{model.get('name')}" for model in info.get("models", [])}
-    scanned = _scanned(name, file, replace(settings, examples=answers), {})
-    return replace(scanned, sha256=str(info["benchmark"].get("sha256")))
+    try:
+        settings = _parsed_settings(_table(info["benchmark"], "settings"), folder)
+    except ValueError as error:
+        raise InputError(f"{folder / 'run.json'}: {error}") from error
+    return _scanned(str(info["benchmark"].get("name")), file, replace(settings, examples=answers), {})
 
 
 def _is_file(path: Path) -> bool:
@@ -142,8 +145,9 @@ def _question_file(folder: Path) -> Path | None:
 def _scanned(name: str, path: Path, settings: Settings, references: Mapping[str, tuple[str | None, ...]]) -> Benchmark:
     """Read every question once: to find what is wrong before anything is paid for, and to count."""
     digest, seen, counts, turns = hashlib.sha256(), dict[str, int](), Counter[str](), 0
-    for row in read_rows(path, digest.update):
+    for row in read_rows(path):
         question = parse_question(row, path, references)
+        digest.update(f"{question.line}\n".encode())
         key = str(question.id)
         if key in seen:
             raise InputError(f"{path} line {row.line}: question_id {shown_id(key)} stands on line {seen[key]} already; every question needs its own")
@@ -152,9 +156,14 @@ def _scanned(name: str, path: Path, settings: Settings, references: Mapping[str,
         turns += len(question.turns)
     if not seen:
         raise InputError(f'{path}: no question in it; every line must look like {{"question_id": 1, "category": "writing", "turns": ["..."]}}')
-    digest.update(repr((settings.temperature, settings.max_tokens, sorted(settings.category_temperature.items()), sorted(settings.reference_categories))).encode())
-    digest.update(repr(sorted(references.items())).encode())
-    return Benchmark(name, path, settings, digest.hexdigest(), dict(counts), turns, references)
+    return Benchmark(name, path, settings, _sealed(digest, settings), dict(counts), turns, references)
+
+
+def _sealed(questions: hashlib._Hash, settings: Settings) -> str:
+    """The benchmark's hash: of its questions as they stand in a run folder, references included, and of its settings. So the
+    questions of a run have the hash of the benchmark that they are."""
+    questions.update(dump(settings_document(settings)).encode())
+    return questions.hexdigest()
 
 
 def narrowed(benchmark: Benchmark, *, categories: tuple[str, ...] = (), limit: int | None = None) -> Benchmark:
@@ -174,7 +183,11 @@ def narrowed(benchmark: Benchmark, *, categories: tuple[str, ...] = (), limit: i
     if limit is not None:
         counts = _shared_out(counts, limit)
     kept = replace(benchmark, category_counts=counts)
-    return replace(kept, n_turns=sum(len(q.turns) for q in kept.questions()))
+    digest, turns = hashlib.sha256(), 0
+    for question in kept.questions():
+        digest.update(f"{question.line}\n".encode())
+        turns += len(question.turns)
+    return replace(kept, n_turns=turns, sha256=_sealed(digest, kept.settings))
 
 
 def _shared_out(counts: Mapping[str, int], limit: int) -> dict[str, int]:
@@ -204,19 +217,33 @@ def _settings(folder: Path, *, bare: bool = False) -> Settings:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: cannot be read as TOML ({error})") from error
     try:
-        _known(raw, ("name", "protocol", "prompt", "description", "sampling", "reference_categories", "examples"))
-        sampling = _table(raw, "sampling")
-        _known(sampling, ("temperature", "max_tokens", "category_temperature"))
-        own = {} if bare else raw
-        by_category, examples = _table(sampling, "category_temperature"), _table(own, "examples")
-        return Settings(
-            protocol=_text(raw, "protocol", "single"), prompt=_text(raw, "prompt", "single"), description=_text(own, "description", ""),
-            temperature=_temperature(sampling, "temperature"), max_tokens=_max_tokens(sampling),
-            category_temperature={k: t for k in by_category if (t := _temperature(by_category, k)) is not None},
-            reference_categories=_categories(raw), examples={k: str(folder / _text(examples, k)) for k in examples},
-        )  # fmt: skip
+        settings = _parsed_settings(raw, folder)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from error
+    return replace(settings, description="", examples={}) if bare else settings
+
+
+def _parsed_settings(raw: Mapping[str, Any], folder: Path) -> Settings:
+    """Settings from a benchmark.toml, or from what run.json keeps of one. Raises ValueError."""
+    _known(raw, ("name", "protocol", "prompt", "description", "sampling", "reference_categories", "examples"))
+    sampling = _table(raw, "sampling")
+    _known(sampling, ("temperature", "max_tokens", "category_temperature"))
+    by_category, examples = _table(sampling, "category_temperature"), _table(raw, "examples")
+    protocol = _text(raw, "protocol", PROTOCOLS[0])
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}, not {protocol[:60]!r}")
+    return Settings(
+        protocol=protocol, prompt=_text(raw, "prompt", "single"), description=_text(raw, "description", ""),
+        temperature=_temperature(sampling, "temperature"), max_tokens=_max_tokens(sampling),
+        category_temperature={k: t for k in by_category if (t := _temperature(by_category, k)) is not None},
+        reference_categories=_categories(raw), examples={k: str(folder / _text(examples, k)) for k in examples},
+    )  # fmt: skip
+
+
+def settings_document(settings: Settings) -> dict[str, Any]:
+    """Settings as run.json keeps them, in the form of a benchmark.toml."""
+    sampling = {"temperature": settings.temperature, "max_tokens": settings.max_tokens, "category_temperature": dict(sorted(settings.category_temperature.items()))}
+    return {"protocol": settings.protocol, "prompt": settings.prompt, "sampling": sampling, "reference_categories": sorted(settings.reference_categories)}
 
 
 def _known(raw: Mapping[str, Any], keys: tuple[str, ...]) -> None:

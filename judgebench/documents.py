@@ -13,6 +13,7 @@ from typing import Any
 
 import judgebench
 from judgebench.analysis.scores import JudgedItem, ModelScores, ScoreRow, leaderboard, mean_over_judges
+from judgebench.benchmarks import settings_document
 from judgebench.errors import InputError
 from judgebench.preflight import Prepared
 from judgebench.store import read_judgments
@@ -45,7 +46,7 @@ def run_document(prepared: Prepared, folder: Path, tally: Tally, stopped: str | 
         "judgebench": judgebench.__version__, "run": folder_name(folder), "created": created, "seconds": round(seconds, 3), "complete": complete,
         "stopped": stopped or (tally.first_error if not complete else None), "protocol": "single",
         "benchmark": {"name": benchmark.name, "sha256": benchmark.sha256, "source": str(benchmark.path), "questions": len(benchmark), "turns": benchmark.n_turns,
-                      "categories": dict(benchmark.category_counts)},
+                      "categories": dict(benchmark.category_counts), "settings": settings_document(benchmark.settings)},
         "models": [
             {"name": c.name, "spec": c.spec, "identity": c.generator.identity, "remote": c.generator.remote, "snapshots": list(tally.snapshots.get(c.name, {})),
              "sampling": _sampling(c.arguments.applied(Sampling(benchmark.settings.temperature, benchmark.settings.max_tokens))), "cut_off": tally.cut_off[c.name]}

@@ -130,10 +130,10 @@ def _toml_set(path: Path) -> PromptSet:
         return found if found.is_file() else None
 
     with_later, with_both, with_reference = beside("-later"), beside("-reference-later"), beside("-reference")
-    base = _toml_prompt(path, (1,) if with_later else (1, 2))
-    later = _toml_prompt(with_later, (2, 3)) if with_later else base
-    reference = _toml_prompt(with_reference, (1,) if with_both or with_later else (1, 2), reference=True) if with_reference else base
-    both = _toml_prompt(with_both, (2, 3), reference=True) if with_both else reference if later is base else later
+    base = _toml_prompt(path, 1)
+    later = _toml_prompt(with_later, 2) if with_later else base
+    reference = _toml_prompt(with_reference, 1, reference=True) if with_reference else base
+    both = _toml_prompt(with_both, 2, reference=True) if with_both else reference if later is base else later
     prompts = PromptSet(base.name, base, reference, later, both)
     if len({(p.verdict, p.scale) for p in prompts.all}) > 1:
         raise InputError(f"{path}: this prompt and those beside it ({path.stem}-...) differ in verdict or scale; one set has one of each")
@@ -167,18 +167,25 @@ def _toml_fields(path: Path) -> dict[str, Any]:
     return {**_DEFAULTS, "name": path.stem, **raw}
 
 
-def _toml_prompt(path: Path, turns: tuple[int, ...], *, reference: bool = False) -> Prompt:
-    """A prompt file, tried out on made-up turns. `reference`: it is only chosen where there is one."""
+def _toml_prompt(path: Path, turn: int, *, reference: bool = False) -> Prompt:
+    """A prompt file, tried out on made-up turns from `turn` on. `reference`: it is only chosen where there is one.
+
+    A template that fits the first of these turns only (it names `turns[1]`, say) is kept to that turn.
+    """
     raw = _toml_fields(path)
     scale = raw["scale"]
     if not (len(scale) == 2 and all(isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x) for x in scale) and scale[0] < scale[1]):
         raise InputError(f'{path}: "scale" must be [lowest, highest]')
     needs_reference = raw["needs_reference"] or reference
     render = _jinja_renderer(raw["system"], raw["user"], path)
-    for turn in turns:
-        _try_out(render, path, turn, needs_reference=needs_reference)
+    _try_out(render, path, turn, needs_reference=needs_reference)
+    try:
+        _try_out(render, path, turn + 1, needs_reference=needs_reference)
+        only_turn = None
+    except InputError:
+        only_turn = turn
     digest = sha256_text(dump([raw["name"], raw["version"], raw["verdict"], scale, raw["system"], raw["user"], raw["reask"]]))
-    return Prompt(raw["name"], raw["version"], raw["verdict"], (float(scale[0]), float(scale[1])), raw["reask"], digest, render, needs_reference)
+    return Prompt(raw["name"], raw["version"], raw["verdict"], (float(scale[0]), float(scale[1])), raw["reask"], digest, render, needs_reference, only_turn)
 
 
 def _try_out(render: Callable[[Question, Answer, int], tuple[str, str]], path: Path, turn: int, *, needs_reference: bool) -> None:
@@ -208,6 +215,8 @@ def _jinja_renderer(system: str, user: str, path: Path) -> Callable[[Question, A
     environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, finalize=there, autoescape=False)
     try:
         templates = environment.from_string(system), environment.from_string(user)
+        for template in templates:
+            template.globals = dict(template.globals)  # from a chain of maps, which rendering would walk through every time
     except (jinja2.TemplateError, *_RENDERING) as error:
         raise InputError(f"{path}: the template does not compile ({_line(error)})") from error
 
@@ -322,5 +331,5 @@ def _fastchat_fields(question: Question, answer: Answer, turn: int) -> dict[str,
 def describe(name: str) -> str:
     """What a shipped prompt is for, with its version and hash, for `list prompts`."""
     path = resources.data_folder("prompts") / f"{name}.toml"
-    prompt = _toml_prompt(path, ())
+    prompt = _toml_prompt(path, 2 if "later" in name else 1)
     return f"{_toml_fields(path)['description']} (version {prompt.version}, verdict {prompt.verdict}, sha256 {prompt.sha256[:12]})"

@@ -219,9 +219,10 @@ def _key_env(query: str, base: str, environ: Mapping[str, str]) -> str:
 
 
 def _recorded(asked: Asked) -> Resolved:
-    file, model = asked.rest, None
-    if not os.path.isfile(file) and "#" in file:  # os.path: a name that no file can have is no file, and no error either
-        file, _, model = file.rpartition("#")
+    # Both a path and a model's name may hold "#". os.path: a name that no file can have is no file, and no error either.
+    places = [asked.rest, *(asked.rest[:i] for i, c in enumerate(asked.rest) if c == "#")]
+    file = next((place for place in places if os.path.isfile(place)), asked.rest.partition("#")[0])
+    model = asked.rest[len(file) + 1 :] or None
     if not os.path.isfile(file):
         raise InputError(f"{shown(asked.spec)}: {'is a folder' if os.path.isdir(file) else 'no such file'}; give a file of answers")
     generator = Recorded(Path(file), model)

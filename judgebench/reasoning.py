@@ -7,6 +7,7 @@ import re
 _NAMES = r"(?:think|thinking|thoughts?|reason|reasoning|analysis|scratchpad)"
 _ANY_OPEN = re.compile(rf"<{_NAMES}>|\[THINK\]|◁think▷|<\|begin_of_thought\|>|(?:<\|start\|>assistant)?<\|channel\|>analysis<\|message\|>", re.I)
 _CLOSE = re.compile(rf"</{_NAMES}>|\[/THINK\]|◁/think▷|<\|end_of_thought\|>|<\|channel\|>final<\|message\|>", re.I)
+_CLOSE_MARKS = ("</", "[/", "◁/", "<|")  # one of them stands in every closing tag: most texts hold none, which is seen at once
 
 
 def split_reasoning(text: str) -> tuple[str | None, str]:
@@ -21,7 +22,8 @@ def split_reasoning(text: str) -> tuple[str | None, str]:
         (None, text) where there is no thinking.
     """
     opens = _ANY_OPEN.match(text.lstrip()) is not None
-    end = max((closing.end() for closing in _CLOSE.finditer(text)), default=None)
+    closes = any(mark in text for mark in _CLOSE_MARKS)
+    end = max((closing.end() for closing in _CLOSE.finditer(text)), default=None) if closes else None
     if opens and end is None:
         return text, ""
     if end is not None and (opens or (_ANY_OPEN.search(text) is None and _ends_a_block(text[end : end + 1]))):

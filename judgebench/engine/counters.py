@@ -33,24 +33,26 @@ class Counters:
     started: float = field(default_factory=time.monotonic)
     first_call: float | None = None
     waiting: dict[str, float] = field(default_factory=dict)
+    heard: set[str] = field(default_factory=set)
     notes: dict[str, None] = field(default_factory=dict)
 
-    def sent(self, endpoint: str) -> None:
-        """A call is being sent."""
+    def sent(self, who: str) -> None:
+        """A call to a model or judge is being sent."""
         now = time.monotonic()
         if self.first_call is None:
             self.first_call = now
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        if self.asked == 0:
-            self.waiting.setdefault(endpoint, now)
+        if who not in self.heard:
+            self.waiting.setdefault(who, now)
 
-    def answered(self, endpoint: str, usage: Usage) -> None:
+    def answered(self, who: str, usage: Usage) -> None:
         """A call was answered and its response is on disk."""
         self.asked += 1
         prompt, completion = (self.usage.prompt_tokens or 0) + (usage.prompt_tokens or 0), (self.usage.completion_tokens or 0) + (usage.completion_tokens or 0)
         self.usage = Usage(prompt, completion)
-        self.waiting.pop(endpoint, None)
+        self.heard.add(who)
+        self.waiting.pop(who, None)
 
     def rate(self) -> float:
         """Answered calls per second since the first one."""

@@ -22,7 +22,11 @@ def parse_answer(row: Row, path: Path, model: str) -> Answer:
     reasons = raw.get("finish_reasons") or ["stop"] * len(turns)
     if not isinstance(reasons, list) or len(reasons) != len(turns):
         raise InputError(f'{where}: "finish_reasons" must be a list as long as "turns"')
-    return Answer(identity, model, tuple(cleaned(t) for t in turns), tuple(str(r) for r in reasons))
+    snapshot, error = raw.get("snapshot"), raw.get("error")
+    return Answer(
+        identity, model, tuple(cleaned(t) for t in turns), tuple(str(r) for r in reasons), parse_usage(raw.get("usage")),
+        snapshot if isinstance(snapshot, str) else None, cleaned(error) if isinstance(error, str) else None,
+    )  # fmt: skip
 
 
 def _turns(raw: dict[str, Any]) -> list[str] | None:
@@ -114,6 +118,14 @@ def answer_row(answer: Answer) -> str:
     row["snapshot"] = answer.snapshot
     row["error"] = answer.error
     return dump(row)
+
+
+def parse_usage(raw: Any) -> Usage:
+    """Tokens from our files; None for what is absent or no count."""
+    if not isinstance(raw, dict):
+        return Usage()
+    counts = [raw.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    return Usage(*(c if isinstance(c, int) and not isinstance(c, bool) and c >= 0 else None for c in counts))
 
 
 def usage_row(usage: Usage) -> dict[str, int | None] | None:

@@ -46,7 +46,7 @@ def read_rows(path: Path, digest: Callable[[bytes], object] | None = None) -> It
 def parse_object(raw: bytes, where: str) -> dict[str, Any]:
     """One JSON object from bytes. Raises InputError that starts with `where`."""
     try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
+        value = _DECODER.decode(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InputError(f"{where}: not UTF-8 (byte {error.start + 1}); save the file as UTF-8") from error
     except json.JSONDecodeError as error:
@@ -67,6 +67,10 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{text[:20]} is too large a number")
     return value
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)  # made once: json.loads would make one per row
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def _name(value: Any) -> str:
@@ -95,7 +99,7 @@ def cleaned(text: str) -> str:
 
 def dump(value: Any) -> str:
     """One line of JSON: UTF-8 text, no NaN, keys in the order given."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(value)
 
 
 def sha256_text(text: str) -> str:

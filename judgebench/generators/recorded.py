@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 from judgebench.errors import ProviderError
 from judgebench.formats.answers import AnswerIndex
@@ -41,12 +42,14 @@ class Recorded:
             self._last = (request.question_id, self._index.get(request.question_id))
         answer = self._last[1]
         if answer is None or request.turn > len(answer.turns):
+            if answer is not None and answer.error is not None:
+                raise ProviderError(answer.error, retryable=False)
             what = "no answer" if answer is None else f"no turn {request.turn} in the answer"
             raise ProviderError(f"{self._index.path}: {what} to question {request.question_id}", retryable=False, kind="request")
         text = answer.turns[request.turn - 1]
         if text.strip() == _ERROR:
             raise ProviderError(f"{self._index.path}: the answer to question {request.question_id} is FastChat's mark of a failed generation", retryable=False)
-        return Response(cleaned(text), _reason(answer.finish_reasons[request.turn - 1]))
+        return Response(cleaned(text), _reason(answer.finish_reasons[request.turn - 1]), answer.snapshot)
 
     async def close(self) -> None:
         """Close the file."""
@@ -54,5 +57,5 @@ class Recorded:
 
 
 def _reason(text: str) -> FinishReason:
-    known: tuple[FinishReason, ...] = ("stop", "length", "refused", "content_filter", "error")
+    known: tuple[FinishReason, ...] = get_args(FinishReason)
     return next((reason for reason in known if reason == text), "unknown")

@@ -22,13 +22,12 @@ class LLMJudge:
         reask: how often the verdict alone is asked for when none was found.
     """
 
-    remote = True
-
     def __init__(
         self, name: str, generator: Generator, prompts: PromptSet, needs_reference: Callable[[Question, int], bool],
         *, sampling: Sampling = DEFAULT_SAMPLING, reask: int = 1,
     ) -> None:  # fmt: skip
         self.name = name
+        self.remote = generator.remote
         self._generator, self._prompts, self._needs_reference = generator, prompts, needs_reference
         self._sampling, self._reask = sampling, reask
         self.prompt_sha256 = prompts.sha256

@@ -37,7 +37,7 @@ REFUSED: dict[str, tuple[bytes, int | None, str]] = {
     "a number beyond all bounds": (row(x=0).replace(b'"x": 0', b'"x": 1e999'), 1, "1e999 is too large a number"),
     "a huge whole number": (row(x=0).replace(b'"x": 0', b'"x": 1' + b"0" * 5000), 1, "not valid JSON that can be read"),
     "deep nesting": (b'{"question_id": 1, "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", 1, "not valid JSON that can be read"),
-    "latin-1": (GOOD + b'{"question_id": 2, "turns": ["caf\xe9"]}\n', 2, "not UTF-8 (byte 35); save the file as UTF-8"),
+    "latin-1": (GOOD + b'{"question_id": 2, "turns": ["caf\xe9"]}\n', 2, "not UTF-8 (byte 34); save the file as UTF-8"),
     "UTF-16": ("\ufeff".encode("utf-16-le") + GOOD.decode().encode("utf-16-le"), 1, "not UTF-8"),
     "gzip": (b"\x1f\x8b\x08\x00junk\n", 1, "not UTF-8"),
     "a NUL": (GOOD.replace(b"hello", b"he\x00llo"), 1, "not valid JSON"),
