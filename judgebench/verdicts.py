@@ -93,7 +93,7 @@ def read_rating(text: str, scale: tuple[float, float] = (1.0, 10.0)) -> Reading:
     Returns:
         A score within the scale, or the reason why there is none.
     """
-    _, visible = split_reasoning(_without_marks(text))
+    _, visible = split_reasoning(_without_marks(text), loosely=True)
     if _CONTAMINATED.search(visible):
         return _NONE
     keyed = _from_json(visible, scale)
