@@ -29,3 +29,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(errors, name)
     raise AttributeError(f"module 'judgebench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names, so that a notebook completes them before they are imported."""
+    return __all__

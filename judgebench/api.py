@@ -11,7 +11,7 @@ import math
 import os
 import re
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from judgebench.engine.engine import EngineOptions
 from judgebench.errors import InputError, JudgebenchError, StorageError
 from judgebench.pipeline import Outcome, Progress, run_single
 from judgebench.preflight import ModelSpec, Prepared, RunOptions, prepare
+from judgebench.providers import shown
 from judgebench.store import read_judgments, read_run
 from judgebench.types import Generator
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT_LOG = Path("runs") / "responses.db"
-Models = str | Sequence[ModelSpec] | Mapping[str, str | Generator]
+Models = str | Sequence[ModelSpec] | Mapping[str, str | Generator | Callable[..., Any]]
 T = TypeVar("T")
 
 
@@ -207,8 +208,8 @@ def run(
 
     Args:
         benchmark: a name, a benchmark folder or a questions file.
-        models: specs ("openai:NAME", "NAME=SPEC"), (name, spec or generator) pairs, or a mapping from names to either; a
-            generator is closed at the end. None: the benchmark's recorded examples.
+        models: specs ("openai:NAME", "NAME=SPEC"), (name, model) pairs, or a mapping from names to models, where a model may
+            also be a generator (closed at the end) or a function from messages to a text. None: the recorded examples.
         judges: specs; none: "checks". out: the run folder (default: under runs/).
         samples: judgments per turn and judge, at least 1. reask: how often a missing verdict is asked for again, 0 to 5.
             Everything else: see `judgebench run --help`.
@@ -240,7 +241,7 @@ def _named(models: Models) -> tuple[ModelSpec, ...]:
     return (models,) if isinstance(models, str) else tuple(models)
 
 
-def ready(options: RunOptions, environ: Mapping[str, str]) -> Prepared:
+def ready(options: RunOptions, environ: Mapping[str, str], *, keys_needed: bool = True) -> Prepared:
     """Everything up to the first call: the benchmark read, every spec resolved, all problems reported together.
 
     Raises:
@@ -249,10 +250,7 @@ def ready(options: RunOptions, environ: Mapping[str, str]) -> Prepared:
     _refuse_senseless(options)
     loaded = narrowed(load_benchmark(options.benchmark), categories=options.categories, limit=options.limit)
     chosen = dataclasses.replace(options, models=options.models or example_models(loaded), judges=options.judges or ("checks",))
-    prepared = prepare(loaded, chosen, environ)
-    if options.engine.log.parent == DEFAULT_LOG.parent and DEFAULT_LOG.parent.is_dir():
-        _unversioned(DEFAULT_LOG.parent)  # the log may have made it, whatever --out says
-    return prepared
+    return prepare(loaded, chosen, environ, keys_needed=keys_needed)
 
 
 def _refuse_senseless(options: RunOptions) -> None:
@@ -318,6 +316,8 @@ def out_folder(prepared: Prepared, out: str | Path | None) -> Path:
     try:
         folder = _chosen_folder(prepared, out)
         prepared.engine.open()
+        if prepared.options.engine.log.parent == DEFAULT_LOG.parent and DEFAULT_LOG.parent.is_dir():
+            _unversioned(DEFAULT_LOG.parent)  # the log may have made it, whatever --out says
         return folder
     except JudgebenchError:
         prepared.engine.close()
@@ -350,9 +350,16 @@ def _unversioned(root: Path) -> None:
 def _refuse_other_run(folder: Path, prepared: Prepared) -> None:
     if not os.path.isfile(folder / "run.json"):  # unlike Path.is_file it takes any name
         return
-    before = read_run(folder)["benchmark"].get("name")
+    info = read_run(folder)
+    before = info["benchmark"].get("name")
     if before != prepared.benchmark.name:
         raise InputError(f"{folder}: holds a run of {before}, and this one is of {prepared.benchmark.name}; give --out another folder")
+    lost = [str(m["name"]) for m in info["models"] if m["name"] not in {c.name for c in prepared.contestants}]
+    lost += [str(j["name"]) for j in info["judges"] if j["name"] not in {s.judge.name for s in prepared.seats}]
+    fewer = len(prepared.benchmark) < info["benchmark"].get("questions", 0)
+    if info["complete"] and (lost or fewer):
+        what = f"{', '.join(shown(name) for name in lost)}, which this one leaves out" if lost else f"{info['benchmark']['questions']} questions, and this one has {len(prepared.benchmark)}"
+        raise InputError(f"{folder}: holds a finished run with {what}; give --out another folder")
 
 
 def _refuse_own_source(folder: Path, prepared: Prepared) -> None:
@@ -364,7 +371,7 @@ def _run_name(prepared: Prepared) -> str:
     options, benchmark = prepared.options, prepared.benchmark
     who = [c.name for c in prepared.contestants] + [s.judge.name for s in prepared.seats]
     identity = [benchmark.sha256, dict(benchmark.category_counts), [c.generator.identity for c in prepared.contestants],
-                [s.identity + s.prompt_sha256 for s in prepared.seats], who, options.samples, options.reask,
+                [s.identity + s.judge.prompt_sha256 for s in prepared.seats], who, options.samples, options.reask,
                 sorted(options.generator_arguments), sorted(options.judge_arguments)]  # fmt: skip
     digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:6]
     words = re.sub(r"[^a-z0-9]+", "-", "-".join([benchmark.name, *who]).lower()).strip("-")[:60].strip("-")

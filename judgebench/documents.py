@@ -25,13 +25,14 @@ _PACKAGES = ("openai", "anthropic", "aiohttp", "jinja2", "pandas", "numpy", "ten
 
 @dataclass
 class Tally:
-    """Counts of a run, for run.json."""
+    """Counts of a run, for run.json. `unanswered`: provider errors of models that no call could mend, such as recorded answers."""
 
     answers: int = 0
     judgments: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     cut_off: Counter[str] = field(default_factory=Counter)
     unchecked: int = 0
+    unanswered: int = 0
     snapshots: dict[str, dict[str, None]] = field(default_factory=dict)
     judge_snapshots: dict[str, dict[str, None]] = field(default_factory=dict)
     first_error: str | None = None
@@ -40,7 +41,7 @@ class Tally:
 def run_document(prepared: Prepared, folder: Path, tally: Tally, stopped: str | None, created: str, seconds: float) -> dict[str, Any]:
     """run.json: all that is needed to repeat a run and to judge how far to trust it. No secret, no text of an answer."""
     benchmark, options, counters = prepared.benchmark, prepared.options, prepared.engine.counters
-    unpriced = list(prepared.unknown_prices)
+    unpriced, spent = list(prepared.unknown_prices), prepared.engine.budget.spent
     complete = stopped is None and not tally.failures["provider_error"]
     return {
         "judgebench": judgebench.__version__, "run": folder_name(folder), "created": created, "seconds": round(seconds, 3), "complete": complete,
@@ -53,7 +54,7 @@ def run_document(prepared: Prepared, folder: Path, tally: Tally, stopped: str | 
             for c in prepared.contestants
         ],
         "judges": [
-            {"name": s.judge.name, "spec": s.spec, "identity": s.identity, "prompt": s.prompt, "prompt_sha256": s.prompt_sha256,
+            {"name": s.judge.name, "spec": s.spec, "identity": s.identity, "prompt": s.judge.prompt, "prompt_sha256": s.judge.prompt_sha256,
              "scale": list(s.scale), "snapshots": list(tally.judge_snapshots.get(s.judge.name, {})), "sampling": _sampling(s.sampling)}
             for s in prepared.seats
         ],
@@ -65,8 +66,10 @@ def run_document(prepared: Prepared, folder: Path, tally: Tally, stopped: str | 
         "counts": {"answers": tally.answers, "judgments": tally.judgments, "failures": dict(sorted(tally.failures.items())), "turns_without_checks": tally.unchecked},
         "calls": {"answered": counters.asked, "from_log": counters.from_log, "retried": dict(sorted(counters.retried.items())), "paid_twice": counters.paid_twice,
                   "most_in_flight": counters.most_in_flight,
-                  "prompt_tokens": counters.usage.prompt_tokens, "completion_tokens": counters.usage.completion_tokens},
-        "cost": {"usd": round(prepared.engine.budget.spent, 6) if not unpriced else None, "usd_known_part": round(prepared.engine.budget.spent, 6), "unknown_prices": unpriced},
+                  "prompt_tokens": counters.usage.prompt_tokens, "completion_tokens": counters.usage.completion_tokens,
+                  "prompt_tokens_from_log": counters.usage_from_log.prompt_tokens, "completion_tokens_from_log": counters.usage_from_log.completion_tokens},
+        "cost": {"usd": None if unpriced else round(spent + counters.cost_from_log, 6), "usd_known_part": round(spent + counters.cost_from_log, 6),
+                 "usd_this_time": round(spent, 6), "unknown_prices": unpriced},
         "versions": {"python": platform.python_version(), **{p: _version(p) for p in _PACKAGES}},
     }  # fmt: skip
 
@@ -94,11 +97,13 @@ def score_row(judgment: Judgment) -> ScoreRow:
 
 @dataclass(frozen=True)
 class Board:
-    """One judge's leaderboard of a run, or that of the mean over its judges. `scale`: lowest and highest score possible."""
+    """One judge's leaderboard of a run, or that of the mean over its judges. `scale`: lowest and highest score possible.
+    `failures`: how many of each kind, None for the mean, where one item may have failed in several ways."""
 
     judge: str
     n_judgments: int
     n_failures: int
+    failures: Mapping[str, int] | None
     scale: tuple[float, float]
     rows: tuple[ModelScores, ...]
 
@@ -117,8 +122,9 @@ def boards(run: Mapping[str, Any], judgments: Path) -> Iterator[Board]:
     scales = {j["name"]: scale_of(j) for j in run["judges"]}
     models = [m["name"] for m in run["models"]]
     for name, scale in scales.items():
-        rows = (score_row(j) for j in _belonging(judgments, scales, models) if j.judge == name)
-        yield _board(name, rows, scale, models)
+        kinds: Counter[str] = Counter()
+        rows = (score_row(j) for j in _kinds_counted(_belonging(judgments, scales, models), name, kinds))
+        yield _board(name, rows, scale, models, kinds)
     if len(scales) > 1:
         items = (JudgedItem(j.judge, j.sample, score_row(j)) for j in read_judgments(judgments))
         lowest, highest = (sum(scale[end] for scale in scales.values()) / len(scales) for end in (0, 1))
@@ -140,7 +146,16 @@ def _belonging(judgments: Path, judges: Container[str], models: Sequence[str]) -
         yield judgment
 
 
-def _board(judge: str, rows: Iterable[ScoreRow], scale: tuple[float, float], models: Sequence[str]) -> Board:
+def _kinds_counted(judgments: Iterable[Judgment], judge: str, kinds: Counter[str]) -> Iterator[Judgment]:
+    """The judgments of one judge; those that pass by without a score are counted by kind."""
+    for judgment in judgments:
+        if judgment.judge == judge:
+            if judgment.failure is not None:
+                kinds[judgment.failure.kind] += 1
+            yield judgment
+
+
+def _board(judge: str, rows: Iterable[ScoreRow], scale: tuple[float, float], models: Sequence[str], kinds: Mapping[str, int] | None = None) -> Board:
     counts: Counter[bool] = Counter()
 
     def counted() -> Iterator[ScoreRow]:
@@ -149,14 +164,15 @@ def _board(judge: str, rows: Iterable[ScoreRow], scale: tuple[float, float], mod
             yield row
 
     board = leaderboard(counted(), scale, models=models)
-    return Board(judge, counts.total(), counts[True], scale, board)
+    return Board(judge, counts.total(), counts[True], kinds, scale, board)
 
 
 def summary_document(run: Mapping[str, Any], judgments: Path) -> dict[str, Any]:
     """What `show --json` prints for one run: {"runs": [...]}, an entry per judge."""
     entries = [
         {"run": run["run"], "benchmark": run["benchmark"]["name"], "protocol": run["protocol"], "judge": board.judge, "n_judgments": board.n_judgments,
-         "n_failures": board.n_failures, "n_turns_without_checks": run["counts"].get("turns_without_checks", 0), "complete": run["complete"],
+         "n_failures": board.n_failures, "failures": None if board.failures is None else dict(sorted(board.failures.items())),
+         "n_turns_without_checks": run["counts"].get("turns_without_checks", 0), "complete": run["complete"],
          "scale": list(board.scale), "leaderboard": [board_row(row) for row in board.rows]}
         for board in boards(run, judgments)
     ]  # fmt: skip
@@ -175,12 +191,11 @@ def board_row(row: ModelScores) -> dict[str, Any]:
     document["categories"] = {name: _scored(estimate) for name, estimate in row.categories.items()}
     document["n_failures"] = row.n_failures
     document["bounds"] = [row.lowest, row.highest]
-    document["method"] = row.score.method
     return document
 
 
 def _scored(estimate: Estimate) -> dict[str, Any]:
-    document: dict[str, Any] = {"score": estimate.value, "ci": _interval(estimate), "n": estimate.n}
+    document: dict[str, Any] = {"score": estimate.value, "ci": _interval(estimate), "n": estimate.n, "method": estimate.method}
     if estimate.value is None or estimate.low is None:
         document["reason"] = estimate.method
     return document

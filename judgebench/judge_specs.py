@@ -1,8 +1,8 @@
-"""Judge SPECs: `checks` and `simulated:...`, which ask nobody, and any generator's SPEC."""
+"""Judge SPECs: judges that ask nobody, each by its name, and any generator's SPEC."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from judgebench.arguments import Arguments
@@ -11,27 +11,42 @@ from judgebench.judges.checks import ChecksJudge
 from judgebench.judges.simulated import SimulatedJudge
 from judgebench.providers import Resolved, shown, simulated_options
 from judgebench.specs import resolve, split_name
-from judgebench.types import Judge, Question
+from judgebench.types import Judge
 
 _SIMULATED = {"noise": 0.2, "length": 0.0, "position": 0.0, "self": 0.0, "seed": 0.0}
 
 
 @dataclass(frozen=True)
 class LocalJudge:
-    """A judge that asks nobody.
+    """A judge that asks nobody. `spec`: as given, without the renaming. `judge`: what grades."""
 
-    Attributes:
-        name: for people and files. spec: as given, without the renaming. method: "checks" or "simulated". judge: what grades.
-    """
-
-    name: str
     spec: str
-    method: str
     judge: Judge
 
-    def judges_turn(self, question: Question, turn: int) -> bool:
-        """Whether it has anything to say about a turn (1-based): checks need checks."""
-        return self.method != "checks" or bool(question.turn_checks(turn))
+    @property
+    def name(self) -> str:
+        """For people and files."""
+        return self.judge.name
+
+
+def _checks(name: str, spec: str, options: str) -> ChecksJudge:
+    if options:
+        raise InputError(f"{shown(spec)}: checks take no options; write checks")
+    return ChecksJudge(name)
+
+
+def _simulated(name: str, spec: str, options: str) -> SimulatedJudge:
+    given = simulated_options(options, spec, _SIMULATED)
+    if given["noise"] < 0:
+        raise InputError(f"{shown(spec)}: noise must be 0 or more")
+    return SimulatedJudge(name, noise=given["noise"], length=given["length"], position=given["position"], self_=given["self"], seed=int(given["seed"]))
+
+
+LOCAL_JUDGES: dict[str, tuple[Callable[[str, str, str], Judge], str]] = {
+    "checks": (_checks, "the benchmark's programmatic checks: 1 + 9 times the share that passes; free"),
+    "simulated": (_simulated, "simulated:noise=0.2,length=0.5,self=0,position=0,seed=0: the true quality with known biases; no network"),
+}
+"""The judges that ask nobody: (name, spec, what stands behind the colon of NAME:OPTIONS) -> judge, and what `list judges` says."""
 
 
 def judge_spec(text: str, arguments: Arguments, environ: Mapping[str, str]) -> Resolved | LocalJudge:
@@ -41,19 +56,13 @@ def judge_spec(text: str, arguments: Arguments, environ: Mapping[str, str]) -> R
         InputError: as `resolve` does, and for recorded answers, which cannot judge.
     """
     name, equals, spec = text.rpartition("=")
-    if spec == "checks" and (not equals or name.strip()):
-        return LocalJudge(name or spec, spec, "checks", ChecksJudge(name or spec))
-    given, spec = split_name(text)
-    kind, _, rest = spec.partition(":")
-    if kind.lower() == "simulated":
-        return LocalJudge(given or spec, spec, "simulated", _simulated(given or spec, spec, rest))
+    if spec not in LOCAL_JUDGES or (equals and not name.strip()):  # what has no colon `split_name` cannot tell from a name
+        given, spec = split_name(text)
+        name = given or ""
+    kind, _, options = spec.partition(":")
+    if kind.lower() in LOCAL_JUDGES:
+        make, _ = LOCAL_JUDGES[kind.lower()]
+        return LocalJudge(spec, make(name or spec, spec, options))
     if kind.lower() == "recorded":
         raise InputError(f"{shown(spec)}: recorded answers cannot judge; name a model, checks or simulated:...")
     return resolve(text, arguments, environ)
-
-
-def _simulated(name: str, spec: str, rest: str) -> SimulatedJudge:
-    given = simulated_options(rest, spec, _SIMULATED)
-    if given["noise"] < 0:
-        raise InputError(f"{shown(spec)}: noise must be 0 or more")
-    return SimulatedJudge(name, noise=given["noise"], length=given["length"], position=given["position"], self_=given["self"], seed=int(given["seed"]))

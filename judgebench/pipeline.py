@@ -16,7 +16,7 @@ from judgebench.engine.counters import Counters
 from judgebench.engine.streaming import OrderedStream
 from judgebench.errors import IncompleteError, ProviderError
 from judgebench.formats.jsonl import cleaned
-from judgebench.preflight import Contestant, Prepared, Seat
+from judgebench.preflight import Contestant, Prepared
 from judgebench.reasoning import split_reasoning
 from judgebench.store import RunWriter
 from judgebench.types import Answer, JudgingTask, Judgment, Message, Question, Request, Usage
@@ -30,11 +30,13 @@ class Outcome:
 
     Attributes:
         folder: the run folder. document: its run.json. stopped: why it stopped early, None when it did not.
+        resumable: False where all that is missing is missing in recorded answers, which asking again does not mend.
     """
 
     folder: Path
     document: dict[str, Any]
     stopped: str | None = None
+    resumable: bool = True
 
     @property
     def complete(self) -> bool:
@@ -102,7 +104,8 @@ async def _written(prepared: Prepared, writer: RunWriter, progress: Progress | N
             stopped, cancelled = "interrupted", error
     document = run_document(prepared, writer.folder, tally, stopped, _now(), time.monotonic() - started)
     writer.finish(document, summary_document(document, writer.judgments_so_far()))
-    return Outcome(writer.folder, document, stopped), cancelled
+    resumable = stopped is not None or tally.failures["provider_error"] > tally.unanswered
+    return Outcome(writer.folder, document, stopped, resumable), cancelled
 
 
 def _now() -> str:
@@ -122,11 +125,11 @@ async def _worked(unit: _Unit, prepared: Prepared) -> _Done:
         (seat, JudgingTask(unit.question, answer, turn, sample))
         for seat in prepared.seats for turn in range(1, len(unit.question.turns) + 1) for sample in range(prepared.options.samples)
     ]  # fmt: skip
-    wanted = [(seat, task) for seat, task in tasks if seat.judges_turn(task.question, task.turn)]
+    wanted = [(seat, task) for seat, task in tasks if seat.judge.judges_turn(task.question, task.turn)]
     if len(wanted) == 1 or not any(seat.judge.remote for seat, _ in wanted):
         judgments = [await seat.judge.judge(task) for seat, task in wanted]
     else:
-        judgments = await _together([_judged(seat, task) for seat, task in wanted])
+        judgments = await _together([seat.judge.judge(task) for seat, task in wanted])
     return _Done(unit, answer, judgments, len(tasks) - len(wanted))
 
 
@@ -139,10 +142,6 @@ async def _together(work: Sequence[Coroutine[None, None, Judgment]]) -> list[Jud
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _judged(seat: Seat, task: JudgingTask) -> Judgment:
-    return await seat.judge.judge(task)
 
 
 async def answered(question: Question, contestant: Contestant, prepared: Prepared) -> Answer:
@@ -188,5 +187,6 @@ def _delivered(done: _Done, writer: RunWriter, tally: Tally, counters: Counters)
         if judgment.failure:
             counters.failed += 1
             tally.failures[judgment.failure.kind] += 1
+            tally.unanswered += judgment.failure.kind == "provider_error" and done.answer.error is not None and not done.unit.contestant.generator.remote
             if judgment.failure.kind == "provider_error" and tally.first_error is None:
                 tally.first_error = judgment.failure.detail

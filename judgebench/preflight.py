@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
+import ipaddress
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from judgebench.arguments import Arguments, parse_arguments
 from judgebench.benchmarks import Benchmark
 from judgebench.engine.counters import Counters
 from judgebench.engine.engine import Engine, EngineOptions
@@ -18,17 +20,20 @@ from judgebench.engine.prices import Price, price_of
 from judgebench.errors import CredentialError, EndpointDownError, InputError
 from judgebench.formats.jsonl import cleaned, whole
 from judgebench.generators.adapting import Adaptations
+from judgebench.generators.function import FunctionGenerator
 from judgebench.generators.http import proxy_for
 from judgebench.generators.recorded import Recorded
 from judgebench.judge_specs import LocalJudge, judge_spec
+from judgebench.judges.checks import ChecksJudge
 from judgebench.judges.llm import DEFAULT_SAMPLING, LLMJudge
 from judgebench.planning import Plan, PlannedJudge, PlannedModel, plan
 from judgebench.prompts import PromptSet, load_prompts
-from judgebench.specs import Arguments, Resolved, parse_arguments, resolve, shown
+from judgebench.providers import Resolved, shown
+from judgebench.specs import resolve
 from judgebench.types import Generator, Judge, Question, Sampling
 
-ModelSpec = str | tuple[str, str | Generator]
-"""A SPEC, or (name, SPEC or generator)."""
+ModelSpec = str | tuple[str, str | Generator | Callable[..., Any]]
+"""A SPEC, or (name, SPEC or generator or function from messages to a text)."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +76,19 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Seat:
-    """A judge in a run, with what run.json says about it. `judges_turn` tells whether it judges a question's turn."""
+    """A judge in a run, with what run.json says about it."""
 
     judge: Judge
     spec: str
     identity: str
-    prompt: str
-    prompt_sha256: str
     sampling: Sampling | None
-    judges_turn: Callable[[Question, int], bool]
     scale: tuple[float, float] = (1.0, 10.0)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that is ready to start."""
+    """A run that is ready to start. `missing_keys` says which keys a plan does without and the run will not; `notes` what is
+    worth knowing before the first call."""
 
     benchmark: Benchmark
     options: RunOptions
@@ -95,6 +98,7 @@ class Prepared:
     plan: Plan
     unknown_prices: tuple[str, ...]
     prompts: PromptSet
+    missing_keys: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     async def close(self) -> None:
@@ -108,8 +112,8 @@ class Prepared:
             self.engine.close()
 
 
-def prepare(benchmark: Benchmark, options: RunOptions, environ: Mapping[str, str]) -> Prepared:
-    """Resolve every spec and wrap what calls.
+def prepare(benchmark: Benchmark, options: RunOptions, environ: Mapping[str, str], *, keys_needed: bool = True) -> Prepared:
+    """Resolve every spec and wrap what calls. Without `keys_needed` missing keys are no problem: a plan calls nobody.
 
     Raises:
         InputError: all problems of all specs, one line each.
@@ -125,16 +129,21 @@ def prepare(benchmark: Benchmark, options: RunOptions, environ: Mapping[str, str
     probes = _Probes(remote)
     engine = Engine(options.engine, probes.check)
     try:
-        problems += _keys_missing(remote, engine, options.engine)
+        missing = _keys_missing(remote, engine, options.engine)
+        problems += missing if keys_needed else []
         prices = {id(r): _price(r) for r in remote}
         unpriced = tuple(dict.fromkeys(r.name for r in remote if prices[id(r)] is None))
         if options.engine.max_cost is not None and unpriced:
             who = ", ".join(map(shown, unpriced))
             problems.append(f"--max-cost: no price is known for {who}; set price_prompt and price_completion with --generator-arg or --judge-arg, or use --max-calls")
-        if any(j.spec == "checks" for j in judges) and not any(any(q.checks) for q in benchmark.questions()):
+        if any(isinstance(j, LocalJudge) and isinstance(j.judge, ChecksJudge) for j in judges) and not any(any(q.checks) for q in benchmark.questions()):
             problems.append(f"judge checks: no question of {benchmark.name} has checks; name a judge, for example --judge openai:NAME")
         if prompts and any(isinstance(j, Resolved) for j in judges) and (unfit := prompts[0].problem(benchmark.questions(), benchmark.needs_reference)):
             problems.append(unfit)
+        unanswered, notes = _unanswered(models, benchmark)
+        problems += unanswered
+        if options.prompt and judges and not any(isinstance(j, Resolved) for j in judges):
+            notes.append(f"--prompt {cleaned(options.prompt)[:80]}: has no effect, as no judge here reads a prompt")
         if problems:
             raise InputError(*dict.fromkeys(problems))
         for resolved in remote:
@@ -145,7 +154,7 @@ def prepare(benchmark: Benchmark, options: RunOptions, environ: Mapping[str, str
         engine.close()
         raise
     planned = _planned(benchmark, models, judges, seats, prompts[0], options, prices)
-    return Prepared(benchmark, options, contestants, seats, engine, planned, unpriced, prompts[0])
+    return Prepared(benchmark, options, contestants, seats, engine, planned, unpriced, prompts[0], tuple(missing), tuple(notes))
 
 
 def _collected(problems: list[str], makers: Sequence[Callable[[], Any]]) -> list[Any]:
@@ -169,19 +178,22 @@ def _model(model: ModelSpec, arguments: Arguments, environ: Mapping[str, str]) -
         return resolve(model, arguments, environ)
     if not (isinstance(model, tuple) and len(model) == 2 and isinstance(model[0], str) and model[0].strip()):
         raise InputError(f"model {str(model)[:80]}: write a SPEC such as openai:NAME, or a pair (name, SPEC or generator)")
-    name, generator = model
-    if isinstance(generator, str):
-        return dataclasses.replace(resolve(generator, arguments, environ), name=name)
+    name, given = model
+    if isinstance(given, str):
+        return dataclasses.replace(resolve(given, arguments, environ), name=name)
+    generator: Any = given if hasattr(given, "generate") else FunctionGenerator(given) if callable(given) else None
+    if generator is None:
+        raise InputError(f"model {name[:80]}: {type(given).__name__} is neither a SPEC, nor a function from messages to a text, nor a generator")
     return Resolved(name, f"python:{type(generator).__name__}", generator, "python" if generator.remote else "", arguments=arguments)
 
 
 def _seat(judge: Resolved | LocalJudge, engine: Engine, benchmark: Benchmark, prompts: PromptSet, options: RunOptions, price: Price | None) -> Seat:
     if isinstance(judge, LocalJudge):
-        return Seat(judge.judge, judge.spec, judge.spec, judge.method, judge.judge.prompt_sha256, None, judge.judges_turn)
+        return Seat(judge.judge, judge.spec, judge.spec, None)
     sampling = judge.arguments.applied(DEFAULT_SAMPLING)
     generator = engine.wrapped(judge.generator, judge.name, judge.endpoint, price)
     made = LLMJudge(judge.name, generator, prompts, benchmark.needs_reference, sampling=sampling, reask=options.reask)
-    return Seat(made, judge.spec, generator.identity, prompts.name, made.prompt_sha256, sampling, lambda question, turn: True, prompts.base.scale)
+    return Seat(made, judge.spec, generator.identity, sampling, prompts.base.scale)
 
 
 def _price(resolved: Resolved) -> Price | None:
@@ -197,6 +209,14 @@ def _twice(option: str, names: Sequence[str]) -> list[str]:
 def _unwritable(option: str, names: Sequence[str]) -> list[str]:
     """Names with half a character, as bytes of another encoding give them: no file could hold them as they are."""
     return [f"{option} {cleaned(name)[:80]}: the name is not valid UTF-8; give another with NAME=SPEC" for name in names if not whole(name)]
+
+
+def _unanswered(models: Sequence[Resolved], benchmark: Benchmark) -> tuple[list[str], list[str]]:
+    """(problems, notes) of recorded answers that are not, or not all, to the benchmark's questions."""
+    recorded = [m.generator for m in models if isinstance(m.generator, Recorded)]
+    ids = [question.id for question in benchmark.questions()] if recorded else []
+    compared = [generator.compared(ids, benchmark.name) for generator in recorded]
+    return [problem for problem, _ in compared if problem], [note for _, note in compared if note]
 
 
 def _keys_missing(remote: Sequence[Resolved], engine: Engine, options: EngineOptions) -> list[str]:
@@ -240,9 +260,18 @@ async def connection_problem(host: str, port: int, endpoint: str) -> str | None:
         return None
     except OSError as error:
         reason = "nobody listens there" if isinstance(error, ConnectionRefusedError) else (error.strerror or str(error)).lower()
-        return f"{endpoint}: no connection to {host} port {port} ({reason}); start the server or mend the URL, then run the same command again"
+        mend = "start the server or mend the URL" if _near(host) else "check the network or proxy, and the URL"
+        return f"{endpoint}: no connection to {host} port {port} ({reason}); {mend}, then run the same command again"
     writer.close()
     return None
+
+
+def _near(host: str) -> bool:
+    """Whether a host looks like one of the user's own: this machine, a private address, or a name without a public domain."""
+    try:
+        return ipaddress.ip_address(host).is_private  # loopback addresses are private too
+    except ValueError:
+        return "." not in host.rstrip(".") or host.endswith((".local", ".lan", ".internal", ".localhost"))
 
 
 def _planned(
@@ -253,7 +282,7 @@ def _planned(
     for question in benchmark.questions():
         for turn in range(1, len(question.turns) + 1):
             for seat in seats:
-                judged[seat.judge.name] += seat.judges_turn(question, turn)
+                judged[seat.judge.name] += seat.judge.judges_turn(question, turn)
     default = Sampling(max_tokens=benchmark.settings.max_tokens)
     return plan(
         benchmark, [_planned_model(m, default, prices.get(id(m))) for m in models],

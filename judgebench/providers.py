@@ -26,14 +26,14 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 from judgebench.arguments import Arguments
+from judgebench.endpoint_urls import base_of, checked_base, key_of, key_variable_of, place_of, without_password
 from judgebench.errors import InputError
 from judgebench.formats.jsonl import cleaned
 from judgebench.generators.anthropic_messages import AnthropicMessages
@@ -46,17 +46,6 @@ from judgebench.types import Generator
 ENTRY_POINTS = "judgebench.generators"
 OPENAI_URL, ANTHROPIC_URL = "https://api.openai.com/v1", "https://api.anthropic.com"
 _LONGEST_SHOWN = 80
-
-PRESETS: dict[str, tuple[str, str | None, str | None]] = {
-    # prefix: (base URL, variable of its key, provider in the price table)
-    "ollama": ("http://127.0.0.1:11434/v1", None, None),
-    "lmstudio": ("http://127.0.0.1:1234/v1", None, None),
-    "openrouter": ("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", "openrouter"),
-    "groq": ("https://api.groq.com/openai/v1", "GROQ_API_KEY", "groq"),
-    "together": ("https://api.together.xyz/v1", "TOGETHER_API_KEY", "together"),
-    "deepseek": ("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", "deepseek"),
-    "mistral": ("https://api.mistral.ai/v1", "MISTRAL_API_KEY", "mistral"),
-}
 
 
 @dataclass(frozen=True)
@@ -91,27 +80,32 @@ class Asked:
     environ: Mapping[str, str]
 
 
-def known_prefixes() -> dict[str, str]:
-    """Every prefix that ships with judgebench and what stands behind it, for `list generators`."""
-    shipped = {
-        "openai": "OPENAI_API_KEY; Chat Completions (OPENAI_BASE_URL honoured)", "anthropic": "ANTHROPIC_API_KEY; Messages (ANTHROPIC_BASE_URL honoured)",
-        "azure": "Azure OpenAI deployment, through the openai SDK and its environment", "bedrock": "Claude on Amazon Bedrock, through the anthropic SDK",
-        "vertex": "Claude on Google Vertex AI, through the anthropic SDK", "recorded": "answers from a file: recorded:FILE or recorded:FILE#MODEL",
-        "simulated": "simulated:skill=0.7,seed=1; no network", "http": "any OpenAI-compatible server: http://HOST:PORT/v1#NAME", "https": "likewise",
-    }  # fmt: skip
-    return {**shipped, **{name: f"preset for {url}" + (f"; {key}" if key else "; no key") for name, (url, key, _) in PRESETS.items()}}
+@dataclass(frozen=True)
+class Provider:
+    """What stands behind a prefix.
+
+    Attributes:
+        build: makes the generator. about: one line for `list generators`. key_variables: where keys are looked for, for
+            `doctor`. form: what to write behind "PREFIX:". optional: nothing need stand there.
+    """
+
+    build: Callable[[Asked], Resolved]
+    about: str
+    key_variables: tuple[str, ...] = ()
+    form: str = "NAME"
+    optional: bool = False
 
 
 def shown(text: str) -> str:
     """A spec as it may be printed: one line, not endless, and without what may be a password in a URL."""
     prefix = text.partition(":")[0].lower()
-    if prefix in ("http", "https") or prefix not in known_prefixes():
-        text = re.sub(r"(?s):.*@", "://...@", text)
+    if prefix in ("http", "https") or prefix not in PROVIDERS:
+        text = without_password(text)
     plain = " ".join(cleaned(text).split())
     return plain if len(plain) <= _LONGEST_SHOWN else plain[: _LONGEST_SHOWN - 3] + "..."
 
 
-def nearest(word: str, known: Mapping[str, Any]) -> str | None:
+def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that was probably meant, None where none is near."""
     return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
 
@@ -120,102 +114,33 @@ def _openai(asked: Asked) -> Resolved:
     environ = asked.environ
     if environ.get("OPENAI_API_TYPE", "").lower() in ("azure", "azure_ad") or (environ.get("AZURE_OPENAI_ENDPOINT") and not environ.get("OPENAI_API_KEY")):
         return _azure(asked)
-    base = _base(environ, "OPENAI_BASE_URL", OPENAI_URL)
+    base = base_of(environ, "OPENAI_BASE_URL", OPENAI_URL)
     limit_name = "max_completion_tokens" if base == OPENAI_URL else "max_tokens"
     return _chat(asked, base, asked.rest, "OPENAI_API_KEY", priced=("openai", asked.rest), max_tokens_name=limit_name)
 
 
-def _preset(asked: Asked) -> Resolved:
-    base, key_env, provider = PRESETS[asked.spec.partition(":")[0].lower()]
-    return _chat(asked, base, asked.rest, key_env, priced=(provider, asked.rest) if provider else None)
-
-
 def _chat(asked: Asked, base: str, model: str, key_env: str | None, *, priced: tuple[str, str] | None = None, max_tokens_name: str = "max_tokens") -> Resolved:
     """A model behind a Chat Completions URL, with the key of a variable or none at all."""
-    key = _key(asked.environ, key_env) if key_env else ""
+    key = key_of(asked.environ, key_env) if key_env else ""
     missing = f"{shown(asked.spec)}: no key; export {key_env}=..." if key_env and not key else None
     generator = OpenAIChat(base, model, key or None, max_tokens_name=max_tokens_name)
-    return Resolved(asked.name or model, asked.spec, generator, base, _place(base), missing, priced, asked.arguments)
+    return Resolved(asked.name or model, asked.spec, generator, base, place_of(base), missing, priced, asked.arguments)
 
 
 def _anthropic(asked: Asked) -> Resolved:
-    base, key = _base(asked.environ, "ANTHROPIC_BASE_URL", ANTHROPIC_URL), _key(asked.environ, "ANTHROPIC_API_KEY")
+    base, key = base_of(asked.environ, "ANTHROPIC_BASE_URL", ANTHROPIC_URL), key_of(asked.environ, "ANTHROPIC_API_KEY")
     missing = None if key else f"{shown(asked.spec)}: no key; export ANTHROPIC_API_KEY=..."
-    return Resolved(asked.name or asked.rest, asked.spec, AnthropicMessages(base, asked.rest, key), base, _place(base), missing, ("anthropic", asked.rest), asked.arguments)
-
-
-def _key(environ: Mapping[str, str], variable: str) -> str:
-    """The key in a variable, "" for none. One that cannot stand in a header would show up in the error of whoever tries:
-    say so without it."""
-    key = environ.get(variable, "").strip()
-    if not key.isascii() or not key.isprintable() or any(c in " \"'`\\" for c in key):
-        raise InputError(f"{variable}: holds characters that no key has (a blank, line break or quote from copying?); export {variable}=... again")
-    return key
-
-
-def _base(environ: Mapping[str, str], variable: str, default: str) -> str:
-    """The base URL that a variable names, without a slash at its end."""
-    base = environ.get(variable, "").strip()
-    return _checked_base(base, variable) if base else default
-
-
-def _checked_base(base: str, whence: str) -> str:
-    """A base URL that can be called.
-
-    Args:
-        base: the URL. whence: what it comes from, for the message, which repeats nothing of it but its host.
-
-    Raises:
-        InputError: no http(s) URL, no host, a port out of range, a password or a query in it.
-    """
-    try:
-        parts = urllib.parse.urlsplit(base)
-        host, port, password = parts.hostname, parts.port, parts.username is not None or parts.password is not None
-    except ValueError:
-        raise InputError(f"{whence}: not a URL that can be called (check the host and the port, which ends at 65535); write http://HOST:PORT/v1") from None
-    if password:
-        raise InputError(f"{whence}: a URL holds no name and password; put a key into a variable and, in a spec, name it: http://HOST/v1?key_env=VARIABLE#MODEL")
-    if parts.scheme not in ("http", "https") or not host or port == 0 or not _callable_host(host) or re.search(r"[\s\x00-\x1f\x7f]", base):
-        raise InputError(f"{whence}: not a URL that can be called; write http://HOST:PORT/v1")
-    if parts.query or parts.fragment:
-        raise InputError(f"{whence}: a base URL has no '?' or '#' in it; write http://HOST:PORT/v1")
-    return base.rstrip("/")
-
-
-def _callable_host(host: str) -> bool:
-    try:
-        return bool(host.encode("idna"))
-    except UnicodeError:  # an empty label, or one of more than 63 characters
-        return False
-
-
-def _place(base: str) -> tuple[str, int]:
-    parts = urllib.parse.urlsplit(base)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    return Resolved(asked.name or asked.rest, asked.spec, AnthropicMessages(base, asked.rest, key), base, place_of(base), missing, ("anthropic", asked.rest), asked.arguments)
 
 
 def _url(asked: Asked) -> Resolved:
     whole_url, _, model = asked.spec.partition("#")
     base, question, query = whole_url.partition("?")
-    base = _checked_base(base, shown(asked.spec))
-    key_env = _key_env(query, base, asked.environ) if question else None
+    base = checked_base(base, shown(asked.spec))
+    key_env = key_variable_of(query, base, asked.environ) if question else None
     if not model.strip():
         raise InputError(f"{shown(asked.spec)}: names no model; write {shown(whole_url)}#MODEL")
     return _chat(asked, base, model, key_env)
-
-
-def _key_env(query: str, base: str, environ: Mapping[str, str]) -> str:
-    """The variable that ?key_env= names. A key written there by mistake is not repeated."""
-    given = urllib.parse.parse_qs(query, keep_blank_values=True)
-    if list(given) != ["key_env"] or len(given["key_env"]) > 1:
-        unknown = next((name for name in given if name != "key_env"), None)
-        detail = f", not {shown(unknown)!r}" if unknown and len(unknown) <= 20 else ""
-        raise InputError(f"{base}: a URL spec takes one ?key_env=VARIABLE and nothing else{detail}")
-    variable = given["key_env"][0]
-    resembles_key = variable not in environ and len(variable) >= 20 and any(c.islower() for c in variable) and any(c.isdigit() for c in variable)
-    if not re.fullmatch(r"[A-Za-z_]\w{0,63}", variable, re.ASCII) or resembles_key:
-        raise InputError(f"{base}: ?key_env= takes the name of the variable that holds the key, not the key; export MY_KEY=... and write ?key_env=MY_KEY")
-    return variable
 
 
 def _recorded(asked: Asked) -> Resolved:
@@ -267,11 +192,11 @@ def _azure(asked: Asked) -> Resolved:
 
     environ = asked.environ
     needed = [v for v in ("AZURE_OPENAI_ENDPOINT", "OPENAI_API_VERSION") if not environ.get(v)]
-    if not _key(environ, "AZURE_OPENAI_API_KEY") and not _key(environ, "AZURE_OPENAI_AD_TOKEN"):
+    if not key_of(environ, "AZURE_OPENAI_API_KEY") and not key_of(environ, "AZURE_OPENAI_AD_TOKEN"):
         needed.append("AZURE_OPENAI_API_KEY")
-    endpoint = _base(environ, "AZURE_OPENAI_ENDPOINT", "https://azure.invalid")
+    endpoint = base_of(environ, "AZURE_OPENAI_ENDPOINT", "https://azure.invalid")
     return Resolved(
-        asked.name or asked.rest, asked.spec, azure_chat(asked.rest, endpoint), endpoint, _place(endpoint), _unset(asked, needed), ("azure", asked.rest), asked.arguments
+        asked.name or asked.rest, asked.spec, azure_chat(asked.rest, endpoint), endpoint, place_of(endpoint), _unset(asked, needed), ("azure", asked.rest), asked.arguments
     )  # fmt: skip
 
 
@@ -279,11 +204,11 @@ def _bedrock(asked: Asked) -> Resolved:
     from judgebench.generators.sdk import bedrock_messages
 
     environ = asked.environ
-    region, base = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "", _base(environ, "ANTHROPIC_BEDROCK_BASE_URL", "") or None
-    _key(environ, "AWS_BEARER_TOKEN_BEDROCK")
+    region, base = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "", base_of(environ, "ANTHROPIC_BEDROCK_BASE_URL", "") or None
+    key_of(environ, "AWS_BEARER_TOKEN_BEDROCK")
     missing = _unset(asked, [] if region else ["AWS_REGION"])
     generator = bedrock_messages(asked.rest, region, base)
-    return Resolved(asked.name or asked.rest, asked.spec, generator, base or f"bedrock {region}", _place(base) if base else None, missing, None, asked.arguments)
+    return Resolved(asked.name or asked.rest, asked.spec, generator, base or f"bedrock {region}", place_of(base) if base else None, missing, None, asked.arguments)
 
 
 def _vertex(asked: Asked) -> Resolved:
@@ -292,10 +217,10 @@ def _vertex(asked: Asked) -> Resolved:
     environ = asked.environ
     needed = ("CLOUD_ML_REGION", "ANTHROPIC_VERTEX_PROJECT_ID")
     region, project = (environ.get(v, "") for v in needed)
-    base = _base(environ, "ANTHROPIC_VERTEX_BASE_URL", "") or None
+    base = base_of(environ, "ANTHROPIC_VERTEX_BASE_URL", "") or None
     missing = _unset(asked, [v for v in needed if not environ.get(v)])
     generator = vertex_messages(asked.rest, region, project, base)
-    return Resolved(asked.name or asked.rest, asked.spec, generator, base or f"vertex {region}", _place(base) if base else None, missing, None, asked.arguments)
+    return Resolved(asked.name or asked.rest, asked.spec, generator, base or f"vertex {region}", place_of(base) if base else None, missing, None, asked.arguments)
 
 
 def _unset(asked: Asked, variables: list[str]) -> str | None:
@@ -303,10 +228,35 @@ def _unset(asked: Asked, variables: list[str]) -> str | None:
     return f"{shown(asked.spec)}: settings are missing; " + "; ".join(f"export {v}=..." for v in variables) if variables else None
 
 
-BUILDERS: dict[str, Callable[[Asked], Resolved]] = {
-    "openai": _openai, "anthropic": _anthropic, "recorded": _recorded, "simulated": _simulated, "azure": _azure, "bedrock": _bedrock, "vertex": _vertex,
-    "http": _url, "https": _url, **dict.fromkeys(PRESETS, _preset),
-}  # fmt: skip
+def _preset(base: str, key_variable: str | None = None) -> Provider:
+    """Another server of Chat Completions; one that wants a key is in the price table under its prefix."""
+
+    def build(asked: Asked) -> Resolved:
+        prefix = asked.spec.partition(":")[0].lower()
+        return _chat(asked, base, asked.rest, key_variable, priced=(prefix, asked.rest) if key_variable else None)
+
+    return Provider(build, f"preset for {base}; {key_variable or 'no key'}", (key_variable,) if key_variable else ())
+
+
+PROVIDERS: dict[str, Provider] = {
+    "openai": Provider(_openai, "OPENAI_API_KEY; Chat Completions (OPENAI_BASE_URL honoured)", ("OPENAI_API_KEY",)),
+    "anthropic": Provider(_anthropic, "ANTHROPIC_API_KEY; Messages (ANTHROPIC_BASE_URL honoured)", ("ANTHROPIC_API_KEY",)),
+    "azure": Provider(_azure, "Azure OpenAI deployment, through the openai SDK and its environment", ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN")),
+    "bedrock": Provider(_bedrock, "Claude on Amazon Bedrock, through the anthropic SDK", ("AWS_BEARER_TOKEN_BEDROCK",)),
+    "vertex": Provider(_vertex, "Claude on Google Vertex AI, through the anthropic SDK"),
+    "recorded": Provider(_recorded, "answers from a file: recorded:FILE or recorded:FILE#MODEL", form="FILE"),
+    "simulated": Provider(_simulated, "simulated:skill=0.7,seed=1; no network", form="skill=0.7,seed=1", optional=True),
+    "http": Provider(_url, "any OpenAI-compatible server: http://HOST:PORT/v1#NAME", form="//HOST:PORT/v1#NAME"),
+    "https": Provider(_url, "likewise", form="//HOST:PORT/v1#NAME"),
+    "ollama": _preset("http://127.0.0.1:11434/v1"),
+    "lmstudio": _preset("http://127.0.0.1:1234/v1"),
+    "openrouter": _preset("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    "groq": _preset("https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    "together": _preset("https://api.together.xyz/v1", "TOGETHER_API_KEY"),
+    "deepseek": _preset("https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    "mistral": _preset("https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
+}
+"""Every prefix that ships with judgebench."""
 
 
 def third_party() -> dict[str, EntryPoint]:

@@ -6,16 +6,13 @@ import os
 import re
 from collections.abc import Mapping
 
-from judgebench.arguments import Arguments, parse_arguments
+from judgebench.arguments import Arguments
 from judgebench.errors import InputError
 from judgebench.formats.jsonl import whole
-from judgebench.providers import BUILDERS, PRESETS, Asked, Resolved, from_entry_point, known_prefixes, nearest, shown, simulated_options, third_party
-
-__all__ = ["PRESETS", "Arguments", "Resolved", "known_prefixes", "parse_arguments", "resolve", "shown", "simulated_options", "split_name", "third_party"]
+from judgebench.providers import PROVIDERS, Asked, Resolved, from_entry_point, nearest, shown, third_party
 
 _PREFIXED = re.compile(r"(?P<prefix>[A-Za-z][\w+.-]*):(?P<rest>.*)", re.S)
 _RENAMED = re.compile(r"(?P<name>.*?)=(?P<spec>[A-Za-z][\w+.-]*:.*)", re.S)
-_WITHOUT_REST = ("simulated",)  # all its options have defaults
 
 
 def split_name(text: str) -> tuple[str | None, str]:
@@ -27,7 +24,7 @@ def split_name(text: str) -> tuple[str | None, str]:
         InputError: the name is blank.
     """
     renamed = _RENAMED.fullmatch(text)
-    if renamed is None or (prefix := _prefix(text)) in BUILDERS or (prefix is not None and prefix in third_party()):
+    if renamed is None or (prefix := _prefix(text)) in PROVIDERS or (prefix is not None and prefix in third_party()):
         return None, text
     if not renamed["name"].strip():
         raise InputError(f"{shown(text)}: the name before '=' is blank; write NAME=SPEC or the SPEC alone")
@@ -55,30 +52,30 @@ def resolve(text: str, arguments: Arguments, environ: Mapping[str, str]) -> Reso
     if found is None:
         raise InputError(_no_prefix(spec))
     prefix, asked = found["prefix"].lower(), Asked(name, spec, found["rest"], arguments, environ)
-    if prefix in BUILDERS:
-        if not asked.rest.strip() and prefix not in _WITHOUT_REST:
-            what = "file; write recorded:FILE" if prefix == "recorded" else f"model; write {_written(prefix)}"
-            raise InputError(f"{shown(spec)}: names no {what}")
-        return BUILDERS[prefix](asked)
+    if prefix in PROVIDERS:
+        provider = PROVIDERS[prefix]
+        if not asked.rest.strip() and not provider.optional:
+            raise InputError(f"{shown(spec)}: names no {'file' if provider.form == 'FILE' else 'model'}; write {_written(prefix)}")
+        return provider.build(asked)
     entries = third_party()
     if prefix in entries:
         return from_entry_point(prefix, entries[prefix], asked)
-    known = {**known_prefixes(), **entries}
+    known = (*PROVIDERS, *entries)
     near = nearest(prefix, known)
     raise InputError(f"{shown(spec)}: unknown provider {shown(prefix)!r}; " + (f"did you mean {_written(near)}? " if near else "") + f"known are {', '.join(known)}")
 
 
 def _written(prefix: str) -> str:
-    return f"{prefix}://HOST:PORT/v1#NAME" if prefix in ("http", "https") else f"{prefix}:NAME"
+    return f"{prefix}:{PROVIDERS[prefix].form if prefix in PROVIDERS else 'NAME'}"
 
 
 def _no_prefix(spec: str) -> str:
     head, slash, tail = spec.partition("/")
-    if slash and tail and head.lower() in known_prefixes():
+    if slash and tail and head.lower() in PROVIDERS:
         said = shown(spec)
         return f"{said}: write {head.lower()}:{shown(tail)} for {head}'s own API, or openrouter:{said} (or http://HOST:PORT/v1#{said}) for a server that calls its model {said!r}"
     if "\x00" not in spec and os.path.exists(spec):
         return f"{shown(spec)}: looks like a file; write recorded:{shown(spec)} for recorded answers"
-    if spec.lower() in known_prefixes():
+    if spec.lower() in PROVIDERS:
         return f"{shown(spec)}: names no model; write {_written(spec.lower())}"
     return f"{shown(spec)}: names no provider; write openai:{shown(spec)}, anthropic:..., http://HOST:PORT/v1#NAME or recorded:FILE"

@@ -66,8 +66,10 @@ class RunWriter:
         self._add("judgments.jsonl", judgment_row(judgment))
 
     def _add(self, name: str, line: str) -> None:
-        with _storage_errors(self.folder):
+        try:
             self._files[name].write(cleaned(line) + "\n")
+        except OSError as error:
+            raise _storage_error(self.folder, error) from error
 
     def judgments_so_far(self) -> Path:
         """The judgments written so far, flushed: a file to read them back from before `finish`."""
@@ -242,4 +244,8 @@ def _storage_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{folder}: cannot be written ({error.strerror or error}); free space or give --out another folder. Responses are kept in the log") from error
+        raise _storage_error(folder, error) from error
+
+
+def _storage_error(folder: Path, error: OSError) -> StorageError:
+    return StorageError(f"{folder}: cannot be written ({error.strerror or error}); free space or give --out another folder. Responses are kept in the log")

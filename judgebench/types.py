@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -228,6 +227,11 @@ class Judge(Protocol):
     def name(self) -> str: ...
 
     @property
+    def prompt(self) -> str:
+        """The prompt set, or the method ("checks") where no prompt is used."""
+        ...
+
+    @property
     def prompt_sha256(self) -> str:
         """Of all that decides a judgment beside the answer and what is asked: a prompt set, or the method and its version."""
         ...
@@ -235,13 +239,14 @@ class Judge(Protocol):
     @property
     def remote(self) -> bool: ...
 
-    def judge(self, task: JudgingTask) -> Awaitable[Judgment]: ...
+    def judges_turn(self, question: Question, turn: int) -> bool:
+        """Whether it has anything to say about a turn (1-based) of any answer to a question."""
+        ...
+
+    async def judge(self, task: JudgingTask) -> Judgment:
+        """Judge a turn for which `judges_turn` holds. Raises only what stops the run: all else is a judgment with a `Failure`."""
+        ...
 
     async def close(self) -> None:
         """Release connections."""
         ...
-
-
-Options = Mapping[str, str]
-GeneratorFactory = Callable[[str, Options], Generator]
-"""What a third party registers as an entry point: (the spec behind its prefix, the --generator-arg options) -> a generator."""

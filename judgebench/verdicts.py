@@ -65,11 +65,12 @@ _PLAIN_WORDS = frozenset(
 )
 _TOKEN = re.compile(r"(?<![\w\[\]])(?<!\w\()\[{2,3}([^\[\]\n]{0,60})\]{2,3}(?!\])(\s?/\s?\d{1,4}| out of \d{1,4}|-\d{1,3}| (?:to|or) \d{1,3}\b)?")
 _BARE = re.compile(
-    r"(?:\[([^\[\]]{1,20})\]|(\d{1,3}(?:\.\d{0,4})?))(?: ?points?)?(\s?/\s?\d{1,4}| out of \d{1,4})?(?: ?points?)?"
+    r"(?:\[([^\[\]]{1,20})\]|([-+]*(?:\d{1,3}(?:\.\d{0,4})?|\.\d{1,4})))(?: ?points?)?(\s?/\s?\d{1,4}| out of \d{1,4})?(?: ?points?)?"
     r"(?:[.!|\s]*|(?:\s*[-(,;]|\s(?:because|since|as|for)\s)\D*)",
     re.I,
 )
-_NUMBER = re.compile(r"(?:(?:final |overall )?(?:rating|score)\s?[:=]?\s?)?([-+]?)(\d+(?:\.\d*)?)(?: ?points?)?(?:\s?(?:/|out of)\s?(\d{1,4}))?(?: ?points?)?\.?", re.I)
+_SEPARATOR = re.compile(r"(?:[:=|\-]+|\bis) *(?=\[|[-+]*\.?\d)")
+_NUMBER = re.compile(r"(?:(?:final |overall )?(?:rating|score)\s?[:=]?\s?)?([-+]?)(\d+(?:\.\d*)?|\.\d+)(?: ?points?)?(?:\s?(?:/|out of)\s?(\d{1,4}))?(?: ?points?)?\.?", re.I)
 
 _HYPOTHETICAL = re.compile(r"\b(?:(?:would|could|might) (?:be|have been)|it would|had it|if it|if the|were it|harsh|generous|tempting)\b", re.I)
 _PASSED_OVER = re.compile(r"\b(?:rather than|instead of|not|than|short of|for example|e\.g\.|such as|for instance|format|form|strictly following)[\s:,]*(?:an? )?[\"'`]*$", re.I)
@@ -209,13 +210,19 @@ def _bare(line: str, offset: int, quotations: Sequence[tuple[int, int]]) -> Iter
     """Sentences such as "Final score: 7.5/10"."""
     for sentence in re.finditer(r"\S.*?(?:[.!?](?=\s)|$)", line):
         words = re.sub(r"^([^():]{0,60}) \([^()]{0,40}\)", r"\1", re.sub(r"[\"`]", "", sentence[0]))
-        separator = re.search(r"(?:[:=|\-]+|\bis) *(?=[\[\d])", words[:_WINDOW])
+        separator = _SEPARATOR.search(words[:_WINDOW])
         lead = _LEAD.fullmatch(words, 0, separator.end()) if separator else None
-        value = _BARE.fullmatch(words, separator.end()) if separator else None
+        value = _BARE.fullmatch(words, _after(separator, words)) if separator else None
         if lead and value and _LABEL.search(lead[1]) and not _aspect(lead[1]) and not _ATTRIBUTED.search(lead[1]):
             start, end = offset + sentence.start(), offset + sentence.end()
             standing: Literal["own", "quoted"] = "quoted" if _quoted(quotations, start + sentence[0].index(lead[1][0]), end - 1) else "own"
             yield _Candidate((value[1] or value[2]) + (value[3] or ""), "whole", standing, True, False, offset, start, end)
+
+
+def _after(separator: re.Match[str], words: str) -> int:
+    """Where the value after a separator starts: a dash that touches a digit is no separator but its sign."""
+    end = separator.end()
+    return end if words[end : end + 1] == "[" else separator.start() + len(separator[0].rstrip("-"))
 
 
 def _quoted(quotations: Sequence[tuple[int, int]], start: int, end: int) -> bool:
@@ -312,7 +319,7 @@ def _introduced(before: str) -> bool:
 
 def _whole(text: str, scale: tuple[float, float]) -> Reading | None:
     """A text that is nothing but a number, perhaps in single brackets."""
-    match = re.fullmatch(r"\[([^\[\]]{1,20})\]|(\d[^\[\]\n]{0,20})", text.strip("`\"'#_() \t\n").rstrip("."))
+    match = re.fullmatch(r"\[([^\[\]]{1,20})\]|(\.?\d[^\[\]\n]{0,20})", text.strip("`\"'#_() \t\n").rstrip("."))
     return _value(match[1] or match[2], scale) if match else None
 
 

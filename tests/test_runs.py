@@ -75,7 +75,7 @@ def test_run_json_names_versions_hashes_and_the_judges_snapshot() -> None:
     assert info["judges"][0]["snapshots"] == ["fake-2026-01-01"]
     assert info["judges"][0]["scale"] == [1, 10]
     assert (info["calls"]["answered"], info["calls"]["prompt_tokens"], info["calls"]["completion_tokens"]) == (3, 300, 60)
-    assert info["cost"] == {"usd": None, "usd_known_part": 0, "unknown_prices": ["j"]}
+    assert info["cost"] == {"usd": None, "usd_known_part": 0, "usd_this_time": 0, "unknown_prices": ["j"]}
     assert len(info["benchmark"]["sha256"]) == len(info["judges"][0]["prompt_sha256"]) == 64
     assert info["versions"]["python"]
     assert info["judgebench"] == jb.__version__

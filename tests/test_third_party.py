@@ -10,7 +10,8 @@ from asking import KEY, ask
 from judgebench.arguments import Arguments
 from judgebench.errors import InputError
 from judgebench.generators.openai_chat import OpenAIChat
-from judgebench.specs import Resolved, resolve
+from judgebench.providers import Resolved
+from judgebench.specs import resolve
 
 
 def made(text: str, **environ: str) -> Resolved:

@@ -16,6 +16,11 @@ def plain(text: object) -> str:
     return "".join(c if c.isprintable() else ("\\x%02x" if ord(c) < 256 else "\\u%04x") % ord(c) for c in str(text))
 
 
+def some(n: int, thing: str) -> str:
+    """A count with its noun: "1 turn", "2 turns"."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
 def complain(message: str) -> None:
     """One line on stderr for what is wrong."""
     _say(f"judgebench: {message}")
@@ -27,7 +32,7 @@ def note(message: str) -> None:
 
 
 def _say(line: str) -> None:
-    with contextlib.suppress(BrokenPipeError, ValueError):  # nobody reads stderr any more
+    with contextlib.suppress(OSError, ValueError):  # nobody reads stderr any more, or it is full: the exit code still says it
         print(plain(line), file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C during a run: the first finishes writing, a second leaves at once."""
+"""Ctrl-C (or SIGTERM, SIGHUP) during a run: the first finishes writing, a second leaves at once."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from judgebench.engine.counters import Counters
 from judgebench.pipeline import Progress
 
 EXIT_INTERRUPTED = 130
+# What a terminal, a container and a lost connection send: all of them end a run in the same orderly way.
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _SAID = b"judgebench: interrupted twice; what was answered is kept in the log: run the same command again to go on\n"
 
 
@@ -27,20 +29,23 @@ def second_one_leaves(shown: Progress) -> Iterator[Progress]:
     if threading.current_thread() is not threading.main_thread():
         yield shown
         return
-    before = signal.getsignal(signal.SIGINT)
+    before = {signum: signal.getsignal(signum) for signum in _SIGNALS}
 
     @contextlib.contextmanager
     def watched(counters: Counters) -> Iterator[None]:
         first = signal.getsignal(signal.SIGINT)  # asyncio's own, now that the event loop runs
         if callable(first):
-            signal.signal(signal.SIGINT, _handler(first))
+            handler = _handler(first)
+            for signum in _SIGNALS:
+                signal.signal(signum, handler)
         with shown(counters):
             yield
 
     try:
         yield watched
     finally:
-        signal.signal(signal.SIGINT, before)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def _handler(first: Callable[[int, FrameType | None], object]) -> Callable[[int, FrameType | None], None]:

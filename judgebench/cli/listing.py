@@ -34,15 +34,13 @@ def _prompts() -> list[tuple[str, str]]:
 
 
 def _generators() -> list[tuple[str, str]]:
-    from judgebench.specs import known_prefixes, third_party
+    from judgebench.providers import PROVIDERS, third_party
 
-    ours = [(f"{name}:", about) for name, about in known_prefixes().items()]
+    ours = [(f"{name}:", provider.about) for name, provider in PROVIDERS.items()]
     return ours + [(f"{name}:", f"from another package ({entry.value})") for name, entry in third_party().items()]
 
 
 def _judges() -> list[tuple[str, str]]:
-    return [
-        ("SPEC", "any generator, with a prompt (--prompt)"),
-        ("checks", "the benchmark's programmatic checks: 1 + 9 times the share that passes; free"),
-        ("simulated:", "simulated:noise=0.2,length=0.5,self=0,position=0,seed=0: the true quality with known biases; no network"),
-    ]
+    from judgebench.judge_specs import LOCAL_JUDGES
+
+    return [("SPEC", "any generator, with a prompt (--prompt)"), *((name, about) for name, (_, about) in LOCAL_JUDGES.items())]

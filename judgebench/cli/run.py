@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from judgebench.cli.console import complain, note, plain, result
+from judgebench.cli.console import complain, note, plain, result, some
 from judgebench.cli.options import configured, read_env_file, run_options
 
 if TYPE_CHECKING:
     from judgebench.pipeline import Outcome
     from judgebench.preflight import Prepared
+
+_YOUNG_OBJECTS = 50_000  # hundreds of calls are under way at once: at Python's 700 the collector would walk through them again and again, a seventh of all time
 
 
 @click.command("run")
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else there.")
 @click.pass_context
 def command(ctx: click.Context, /, benchmark: str | None, out: Path | None, dry_run: bool, as_json: bool, **given: Any) -> int:
-    r"""Answer BENCHMARK with every model, judge the answers, print the leaderboard.
+    """Answer BENCHMARK with every model, judge the answers, print the leaderboard.
 
     BENCHMARK is a shipped one (mtbench), a benchmark folder, a questions file (FastChat's format), or the folder of a finished run, whose
     answers are judged again. Without --model and --judge the
@@ -35,7 +38,7 @@ def command(ctx: click.Context, /, benchmark: str | None, out: Path | None, dry_
       openai:NAME   anthropic:NAME   http://HOST:PORT/v1#NAME   ollama:NAME   openrouter:NAME
       recorded:FILE   simulated:skill=0.7,seed=1   NAME=SPEC renames
     Judges may also be: checks, simulated:noise=0.2,length=0.5
-    """
+    """  # noqa: D301 - click knows a paragraph whose lines it must keep by this very character
     from judgebench.api import execute, out_folder, ready
     from judgebench.engine.engine import EngineOptions
     from judgebench.preflight import RunOptions
@@ -49,7 +52,7 @@ def command(ctx: click.Context, /, benchmark: str | None, out: Path | None, dry_
         settings["benchmark"], settings["model"], settings["judge"], engine, settings["limit"], settings["category"], settings["samples"], settings["reask"],
         settings["prompt"], settings["seed"], settings["generator_arg"], settings["judge_arg"],
     )  # fmt: skip
-    prepared = ready(options, os.environ)
+    prepared = ready(options, os.environ, keys_needed=not dry_run)
     if dry_run:
         prepared.engine.close()
         return _dry_run(prepared, as_json)
@@ -58,13 +61,16 @@ def command(ctx: click.Context, /, benchmark: str | None, out: Path | None, dry_
     from judgebench.cli.interrupts import second_one_leaves
     from judgebench.cli.progress import progress, silent_progress
 
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 100)
     with second_one_leaves(silent_progress if as_json else progress) as shown:
         outcome = execute(prepared, folder, shown)
     return _reported(prepared, outcome, settings, as_json)
 
 
 def _announce(prepared: Prepared, settings: dict[str, Any], as_json: bool) -> None:
-    """Before the first call: which judge was chosen, and what the run can cost at worst."""
+    """Before the first call: what preflight noticed, which judge was chosen, and what the run can cost at worst."""
+    for line in prepared.notes:
+        note(line)
     if as_json:
         return
     if settings["model"] and not settings["judge"]:
@@ -96,11 +102,14 @@ def _dry_run(prepared: Prepared, as_json: bool) -> int:
                     "most_calls": plan.most_calls, "usd": plan.dollars if not plan.unknown_prices else None, "unknown_prices": list(plan.unknown_prices)}  # fmt: skip
         result(json.dumps(document, indent=2))
         return 0
-    result(f"{plain(prepared.benchmark.name)}: {len(prepared.benchmark)} questions, {prepared.benchmark.n_turns} turns, {plan.judgments} judgments")
+    size = f"{some(len(prepared.benchmark), 'question')}, {some(prepared.benchmark.n_turns, 'turn')}, {some(plan.judgments, 'judgment')}"
+    result(f"{plain(prepared.benchmark.name)}: {size}")
     for call in plan.calls:
         money = "price unknown" if call.dollars is None else f"${call.dollars:.2f}"
         result(f"  {call.role} {plain(call.name)}: {call.calls:,} calls (at most {call.most_calls:,}), at most {call.prompt_tokens:,} + {call.completion_tokens:,} tokens, {money}")
     result(worst_case(prepared) + "; nothing was sent")
+    for line in (*prepared.notes, *prepared.missing_keys):
+        note(line)
     return 0
 
 
@@ -124,8 +133,10 @@ def _reported(prepared: Prepared, outcome: Outcome, settings: dict[str, Any], as
 def _closing_lines(prepared: Prepared, outcome: Outcome, settings: dict[str, Any]) -> None:
     calls, cost = outcome.document["calls"], outcome.document["cost"]
     if calls["answered"] or calls["from_log"]:
-        money = f", ${cost['usd_known_part']:.4f}" if cost["usd_known_part"] else ""
+        money = f", ${cost['usd_this_time']:.4f}" if cost["usd_this_time"] else ""
         note(f"{calls['answered']} calls answered{money}, {calls['from_log']} answers came from the log {plain(prepared.options.engine.log)}")
+    if calls["paid_twice"]:
+        note(f"{calls['paid_twice']} of them another process had asked too, and its answer was kept: they were paid twice")
     for line in prepared.engine.counters.notes:
         note(line)
     for model in outcome.document["models"]:
@@ -136,10 +147,20 @@ def _closing_lines(prepared: Prepared, outcome: Outcome, settings: dict[str, Any
         result("your own model: judgebench run mtbench --model openai:NAME --judge anthropic:NAME (or http://HOST:PORT/v1#NAME, ollama:NAME, recorded:FILE)")
 
 
+def _mended(outcome: Outcome) -> str:
+    """Why a run is incomplete, and the one thing to do about it."""
+    why = str(outcome.document["stopped"])
+    if not outcome.resumable:
+        return f"{why} ({some(outcome.document['counts']['failures']['provider_error'], 'judgment')} in all); complete the recorded answers, or ask the model itself"
+    if "again" in why:  # the reason says itself what to run, and with what changed
+        return f"{why} (what was answered is kept)"
+    return f"{why}; what was answered is kept: to resume, run the same command again"
+
+
 def _judged_code(outcome: Outcome, document: dict[str, Any]) -> int:
     scored = any(row["score"] is not None for entry in document["runs"] for row in entry["leaderboard"])
     if not outcome.complete:
-        complain(f"incomplete: {outcome.document['stopped']}; what was answered is kept: to resume, run the same command again")
+        complain(f"incomplete: {_mended(outcome)}")
         return 3
     if not scored:
         failures = ", ".join(f"{n} {kind}" for kind, n in outcome.document["counts"]["failures"].items()) or "nothing was judged"

@@ -13,7 +13,7 @@ from pathlib import Path
 import judgebench
 from judgebench.engine.log_file import APPLICATION_ID
 from judgebench.errors import InputError
-from judgebench.specs import PRESETS
+from judgebench.providers import PROVIDERS
 
 SQLITE_MENDED = (3, 51, 3)
 """The first SQLite without the WAL-reset bug (two connections that write and checkpoint at once can corrupt the file)."""
@@ -79,8 +79,7 @@ def environment(environ: Mapping[str, str], log: Path) -> Environment:
 
 def key_variables() -> tuple[str, ...]:
     """The names of the variables in which keys are looked for."""
-    presets = (key for _, key, _ in PRESETS.values() if key)
-    return tuple(dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN", *presets)))
+    return tuple(dict.fromkeys(name for provider in PROVIDERS.values() for name in provider.key_variables))
 
 
 def _set(names: tuple[str, ...], environ: Mapping[str, str]) -> tuple[str, ...]:

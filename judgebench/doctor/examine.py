@@ -11,7 +11,8 @@ from judgebench.doctor.files import benchmark_folder, file, run_folder
 from judgebench.doctor.findings import Diagnosis
 from judgebench.doctor.models import model
 from judgebench.errors import InputError
-from judgebench.specs import known_prefixes
+from judgebench.judge_specs import LOCAL_JUDGES
+from judgebench.providers import PROVIDERS
 
 _RUN_FILES = ("run.json", "answers.jsonl", "judgments.jsonl", ".answers.jsonl.partial", ".judgments.jsonl.partial")
 
@@ -42,10 +43,10 @@ def examine(argument: str, environ: Mapping[str, str], *, seconds: float = 60.0,
 
 def _not_a_path(argument: str, path: Path) -> None:
     """Raise InputError for what was meant as a file or a benchmark and is none."""
-    if ":" in argument or "=" in argument or argument in ("checks", "simulated"):
+    if ":" in argument or "=" in argument or argument in LOCAL_JUDGES:
         return
     near = difflib.get_close_matches(argument, resources.names("benchmarks"), n=1)
     if near:
         raise InputError(f"{argument}: did you mean the benchmark {near[0]!r}?")
-    if argument.partition("/")[0].lower() not in known_prefixes() and ("/" in argument or path.suffix):
+    if argument.partition("/")[0].lower() not in PROVIDERS and ("/" in argument or path.suffix):
         raise InputError(f"{argument}: no such file or folder; give a file, a run folder or a SPEC such as openai:NAME")

@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from judgebench.arguments import Arguments
 from judgebench.doctor.findings import Diagnosis, Fact
 from judgebench.errors import InputError, ProviderError
 from judgebench.generators.http import proxy_for
 from judgebench.generators.recorded import Recorded
 from judgebench.judge_specs import LocalJudge, judge_spec
 from judgebench.preflight import connection_problem
-from judgebench.specs import Arguments, Resolved, resolve
+from judgebench.providers import Resolved
+from judgebench.specs import resolve
 from judgebench.types import Generator, Message, Request, Response, Sampling
 
 ASKED = Request((Message("user", "Reply with the word ok."),), Sampling(temperature=0.0, max_tokens=16))

@@ -78,7 +78,7 @@ class DurableGenerator:
         if not self._fresh or key in self._shared.renewed:
             known = self._log.get(key)
             if known is not None:
-                self._counters.from_log += 1
+                self._counters.read_back(known.usage, self._price.cost(known.usage) if self._price else 0.0)
                 return known
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._shared.flying[key] = future

@@ -29,6 +29,8 @@ class Counters:
     paid_twice: int = 0
     retried: Counter[str] = field(default_factory=Counter)
     usage: Usage = Usage(0, 0)
+    usage_from_log: Usage = Usage(0, 0)
+    cost_from_log: float = 0.0
     cost: float | None = None
     started: float = field(default_factory=time.monotonic)
     first_call: float | None = None
@@ -53,6 +55,12 @@ class Counters:
         self.usage = Usage(prompt, completion)
         self.heard.add(who)
         self.waiting.pop(who, None)
+
+    def read_back(self, usage: Usage, cost: float) -> None:
+        """A response came from the log: it was paid for before, and the run rests on it all the same."""
+        self.from_log += 1
+        self.usage_from_log = self.usage_from_log + usage
+        self.cost_from_log += cost
 
     def rate(self) -> float:
         """Answered calls per second since the first one."""

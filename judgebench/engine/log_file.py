@@ -150,8 +150,13 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise StorageError(f"{path}: the response log cannot be used ({reason}); name a writable file with --log") from error
+        raise storage_error(path, error) from error
+
+
+def storage_error(path: Path, error: Exception) -> StorageError:
+    """What SQLite or the file system raised, in one line."""
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return StorageError(f"{path}: the response log cannot be used ({reason}); name a writable file with --log")
 
 
 @contextlib.contextmanager

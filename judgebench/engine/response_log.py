@@ -25,11 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from judgebench.engine.log_file import WAL_BYTES, connected, held, is_made, prepared, storage_errors
+from judgebench.engine.log_file import WAL_BYTES, connected, held, is_made, prepared, storage_error, storage_errors
 from judgebench.errors import ProviderError, StorageError
 from judgebench.formats.jsonl import cleaned
 from judgebench.types import Request, Response, Usage
 
+_NEWEST = "SELECT attempt, response FROM responses WHERE request = ? ORDER BY attempt DESC LIMIT 1"
 _CHECKPOINT_MILLISECONDS = 1000  # a checkpoint waits no longer for a foreign reader; commits of other processes wait for it
 
 
@@ -100,9 +101,11 @@ class ResponseLog:
         return 0 if row is None else int(row[0]) + 1
 
     def _newest(self, key: str) -> tuple[int, str] | None:
-        with storage_errors(self.path):
-            row = self._reader.execute("SELECT attempt, response FROM responses WHERE request = ? ORDER BY attempt DESC LIMIT 1", (key,)).fetchone()
-        return None if row is None else (row[0], row[1])
+        try:
+            row: tuple[int, str] | None = self._reader.execute(_NEWEST, (key,)).fetchone()
+        except sqlite3.Error as error:
+            raise storage_error(self.path, error) from error
+        return row
 
     def knows(self, identity: str) -> bool:
         """Whether any response of a generator is in the log."""

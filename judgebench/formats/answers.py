@@ -45,6 +45,9 @@ def model_of(row: Row) -> str | None:
     return name if isinstance(name, str) else None
 
 
+_ANSWERS_HAVE = {"model", "model_id", "choices", "finish_reasons", "answer_id"}
+
+
 class AnswerIndex:
     """The answers of one model in a file, found by question id without holding their texts in memory.
 
@@ -66,6 +69,8 @@ class AnswerIndex:
             ends[0], ends[1] = ends[1], ends[1] + len(raw)
 
         for row in read_rows(path, advance):
+            if {"category", "turns"} <= row.value.keys() and not _ANSWERS_HAVE & row.value.keys():
+                raise InputError(f"{path} line {row.line}: holds questions, not answers; give the file of a model's answers, or name this one as the benchmark")
             name = model_of(row)
             models[name] = None
             several = len(models) - (None in models) > 1  # where none is chosen, `_only` says so, and no row is a second answer
@@ -91,6 +96,13 @@ class AnswerIndex:
 
     def __len__(self) -> int:
         return len(self._places)
+
+    def __contains__(self, question: str) -> bool:
+        return question in self._places
+
+    def ids(self) -> list[str]:
+        """The ids of all questions that have an answer, in the order of the file."""
+        return list(self._places)
 
     def get(self, question: QuestionId) -> Answer | None:
         """The answer to a question, or None."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from judgebench.errors import InputError
 
-BOM = b"\xef\xbb\xbf"
+BOM, GZIP = b"\xef\xbb\xbf", b"\x1f\x8b"
 
 
 class Row(NamedTuple):
@@ -36,6 +36,8 @@ def read_rows(path: Path, digest: Callable[[bytes], object] | None = None) -> It
                 if digest is not None:
                     digest(raw)
                 if number == 1:
+                    if raw.startswith(GZIP):
+                        raise InputError(f"{path}: is gzip-compressed; gunzip it first")
                     raw = raw.removeprefix(BOM)
                 if raw.strip():
                     yield Row(number, parse_object(raw, f"{path} line {number}"))

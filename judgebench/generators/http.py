@@ -7,8 +7,11 @@ The official SDKs cost 2 to 3 ms of CPU a call; this costs a tenth of that. They
 from __future__ import annotations
 
 import email.utils
+import errno
 import json
+import re
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -23,6 +26,10 @@ _RETRYABLE_4XX = {408, 409, 425, 429}
 _LONGEST_RETRY_AFTER = 300.0
 _SHORTEST_IN_ERRORS, _SHORTEST_IN_ANSWERS = 6, 12
 _LARGEST_COUNT = 2**53
+_LARGEST_BODY = 32 * 1024 * 1024  # after decompression; answers are a thousandth of that
+_READ_AT_ONCE = 1024 * 1024
+_TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
+_ESCAPED = re.compile(r"\\(?:u00([0-9a-fA-F]{2})|([/\"\\]))")
 
 
 class Secrets:
@@ -33,8 +40,9 @@ class Secrets:
 
     def __init__(self, values: Iterable[str]) -> None:
         given = [v for v in values if len(v) >= _SHORTEST_IN_ERRORS]
-        # In JSON a slash may be escaped; every other character of a key stands for itself.
+        # The form that JSON writers use most; whatever else an escape may hide is found once decoded (`decoded`).
         self._all = [form.encode() for v in given for form in dict.fromkeys((v, v.replace("/", "\\/")))]
+        self._texts, self._long_texts = given, [v for v in given if len(v) >= _SHORTEST_IN_ANSWERS]
         self._long = [secret for secret in self._all if len(secret) >= _SHORTEST_IN_ANSWERS]
 
     def scrubbed(self, raw: bytes, *, answer: bool = False) -> bytes:
@@ -44,8 +52,21 @@ class Secrets:
                 raw = raw.replace(secret, b"***")
         return raw
 
+    def decoded(self, value: Any, *, answer: bool = False) -> Any:
+        """Parsed JSON with "***" for every secret in its texts, keys included: \\u002b in the bytes is a + by now."""
+        if isinstance(value, str):
+            for secret in self._long_texts if answer else self._texts:
+                value = value.replace(secret, "***")
+            return value
+        if isinstance(value, list):
+            return [self.decoded(one, answer=answer) for one in value]
+        if isinstance(value, dict):
+            return {self.decoded(k, answer=answer): self.decoded(v, answer=answer) for k, v in value.items()}
+        return value
+
     def line(self, text: str) -> str:
-        """One line of at most 300 characters for a message."""
+        """One line of at most 300 characters for a message; JSON's escapes of ASCII are undone, as they may hide a secret."""
+        text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
         return self.scrubbed(" ".join(text.split()).encode("utf-8", "replace")).decode("utf-8", "replace")[:300]
 
 
@@ -77,11 +98,13 @@ class JsonEndpoint:
         session = self._session or self._opened()
         try:
             async with session.post(self.url, data=json.dumps(body).encode(), allow_redirects=False, proxy=self._proxy) as reply:
-                status, headers, raw = reply.status, reply.headers, await reply.read()
+                status, headers, raw = reply.status, reply.headers, await _body(reply)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
             raise self._no_reply(error) from error
         if status != 200:
-            raise status_error(self.label, status, headers, self._secrets.scrubbed(raw))
+            raise status_error(self.label, status, headers, self._secrets.scrubbed(raw or b""), self._secrets)
+        if raw is None:
+            raise ProviderError(f"{self.label}: 200 with a body of more than {_LARGEST_BODY // 2**20} MB; check the URL", retryable=False, kind="bad_body")
         return json_object(self._secrets.scrubbed(raw, answer=True), self.label, self._secrets)
 
     def _no_reply(self, error: Exception) -> ProviderError:
@@ -98,6 +121,12 @@ class JsonEndpoint:
             return ProviderError(f"{self.label}: {what}", retryable=error.status >= 500, kind="server" if error.status >= 500 else "not_found")
         if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
             return ProviderError(f"{self.label}: not a URL that can be called", retryable=False, kind="not_found")
+        if isinstance(error, aiohttp.ClientResponseError) or isinstance(error.__cause__, aiohttp.http_exceptions.ContentEncodingError):
+            # The parser quotes what it met, headers included; only the first words, which say what is wrong, are ours to show.
+            said = self._secrets.line(str(getattr(error, "message", error)).partition("\n")[0].partition(": b")[0])[:100]
+            return ProviderError(f"{self.label}: what answers there speaks no proper HTTP ({said}); check the URL", retryable=True, kind="protocol")
+        if isinstance(error, OSError) and error.errno in _TOO_MANY_FILES:
+            return ProviderError(f"{self.label}: too many open files here; lower --concurrency or raise `ulimit -n`", retryable=True, kind="open_files")
         if isinstance(error, aiohttp.ClientPayloadError):
             return ProviderError(f"{self.label}: the response was cut off", retryable=True, kind="bad_body")
         if isinstance(error, aiohttp.ServerDisconnectedError):
@@ -124,12 +153,28 @@ class JsonEndpoint:
             self._session = None
 
 
+async def _body(reply: aiohttp.ClientResponse) -> bytes | None:
+    """The body as it came, decompressed; None when it is larger than any answer could be."""
+    length = reply.content_length
+    if length is not None and length <= _READ_AT_ONCE and "Content-Encoding" not in reply.headers:
+        return await reply.read()
+    raw = bytearray()
+    async for chunk in reply.content.iter_any():
+        raw += chunk
+        if len(raw) > _LARGEST_BODY:
+            reply.close()  # the rest is not waited for
+            return None
+    return bytes(raw)
+
+
 def json_object(raw: bytes | str, label: str, secrets: Secrets) -> dict[str, Any]:
     """The JSON object that the body of a 200 should be. Raises ProviderError when it is none: asking again may help."""
     try:
         value = json.loads(raw)
+        if ("\\" if isinstance(raw, str) else b"\\") in raw:
+            value = secrets.decoded(value, answer=True)
     except (ValueError, RecursionError) as error:
-        start = raw[:200] if isinstance(raw, str) else raw[:200].decode("utf-8", "replace")
+        start = raw[:2000] if isinstance(raw, str) else raw[:2000].decode("utf-8", "replace")
         raise ProviderError(f"{label}: 200 with a body that is not JSON ({secrets.line(start)[:60]!r})", retryable=True, kind="bad_body") from error
     if not isinstance(value, dict):
         raise ProviderError(f"{label}: 200 with JSON that is no object", retryable=True, kind="bad_body")
@@ -142,9 +187,9 @@ def no_answer(label: str, what: str, raw: Mapping[str, Any]) -> ProviderError:
     return ProviderError(f"{label}: 200 with a body that has no {what}" + (f" ({said})" if said else ""), retryable=True, kind="bad_body")
 
 
-def status_error(label: str, status: int, headers: Mapping[str, str], raw: bytes) -> ProviderError:
-    """The error that an HTTP status other than 200 means. `raw` must not hold a secret any more."""
-    detail, code, param = error_detail(raw)
+def status_error(label: str, status: int, headers: Mapping[str, str], raw: bytes, secrets: Secrets | None = None) -> ProviderError:
+    """The error that an HTTP status other than 200 means. `raw` must hold no secret as it is; `secrets` finds escaped ones."""
+    detail, code, param = error_detail(raw, secrets)
     message = f"{label}: HTTP {status}" + (f" ({' '.join(detail.split())[:300]})" if detail else "")
     retryable, kind, mend = _meaning(status, code, detail)
     return ProviderError(message + mend, retryable=retryable, status=status, retry_after=_retry_after(headers), kind=kind, code=code, param=param)
@@ -171,35 +216,53 @@ def _meaning(status: int, code: str, detail: str) -> tuple[bool, str, str]:
 
 def proxy_for(url: str) -> str | None:
     """The proxy that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name for a URL, None for a direct connection."""
+    return _named_proxy(url)[1]
+
+
+def _named_proxy(url: str) -> tuple[str, str | None]:
+    """(variable, value) of the proxy for a URL, with None for a direct connection."""
     scheme, _, rest = url.partition("://")
     host = rest.split("/", 1)[0].rsplit("@", 1)[-1]
     proxies = urllib.request.getproxies_environment()
     if urllib.request.proxy_bypass_environment(host, proxies):  # type: ignore[attr-defined]  # public in practice, absent from the stubs
-        return None
-    return proxies.get(scheme) or proxies.get("all")
+        return "", None
+    name = scheme if proxies.get(scheme) else "all"
+    return f"{name.upper()}_PROXY", proxies.get(name)
 
 
 def usable_proxy(url: str) -> str | None:
     """The proxy for a URL, in a form that the transport takes.
 
     Raises:
-        InputError: a proxy that does not speak HTTP.
+        InputError: the value is no URL, or of a proxy that does not speak HTTP. A name and password in it are not shown.
     """
-    proxy = proxy_for(url)
+    variable, proxy = _named_proxy(url)
     if proxy is None:
         return None
-    scheme, separator, rest = proxy.partition("://")
-    if not separator:
-        return f"http://{proxy}"
-    if scheme.lower() not in ("http", "https") or not rest:
-        raise InputError(f"{url.partition('://')[0].upper()}_PROXY or ALL_PROXY: {scheme}:// proxies cannot be used; name one as http://HOST:PORT, or exempt the host in NO_PROXY")
-    return proxy
+    scheme, separator, _ = proxy.partition("://")
+    if separator and scheme.isalnum() and scheme.lower() not in ("http", "https"):
+        raise InputError(f"{variable}: {scheme}:// proxies cannot be used; name one as http://HOST:PORT, or exempt the host in NO_PROXY")
+    usable = proxy if separator else f"http://{proxy}"
+    if not _is_proxy_url(usable):
+        raise InputError(f"{variable}: not a proxy URL; write http://HOST:PORT, or exempt the host in NO_PROXY")
+    return usable
 
 
-def error_detail(raw: bytes) -> tuple[str, str, str]:
+def _is_proxy_url(text: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(text)
+        host, port = parts.hostname, parts.port  # the port is checked when it is read
+        named = bool(host) and bool(str(host).encode("idna"))
+    except ValueError:
+        return False
+    return named and port != 0 and parts.scheme in ("http", "https") and text.isprintable() and " " not in text
+
+
+def error_detail(raw: bytes, secrets: Secrets | None = None) -> tuple[str, str, str]:
     """(message, code, param) of an error body, "" for what it does not say."""
     try:
-        return _detail(json.loads(raw))
+        value = json.loads(raw)
+        return _detail(secrets.decoded(value) if secrets else value)
     except (ValueError, RecursionError):
         return "", "", ""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 from judgebench.errors import ProviderError
 from judgebench.formats.answers import AnswerIndex
-from judgebench.formats.jsonl import cleaned
+from judgebench.formats.jsonl import cleaned, shown_id
 from judgebench.types import Answer, FinishReason, QuestionId, Request, Response
 
 _ERROR = "$ERROR$"  # what FastChat writes for an answer that could not be generated
@@ -36,6 +37,14 @@ class Recorded:
         """Size of all its answers, an upper bound for planning."""
         return self._index.total_bytes
 
+    def compared(self, ids: Sequence[QuestionId], benchmark: str) -> tuple[str | None, str | None]:
+        """(problem, note) about answers that are to none, or only to some, of the questions with these ids; None where there is none."""
+        missing = sum(str(i) not in self._index for i in ids)
+        if missing == len(ids):
+            theirs, asked = _span(self._index.ids()), _span([str(i) for i in ids])
+            return f"{self._index.path}: answers questions {theirs}, and {benchmark} has {asked}: give their own questions file as the benchmark", None
+        return None, f"{self._index.path}: {missing} of {len(ids)} questions have no answer" if missing else None
+
     async def generate(self, request: Request) -> Response:
         """The recorded text of a question's turn. Raises ProviderError where the file has none."""
         if self._last[0] != request.question_id or self._last[1] is None:
@@ -54,6 +63,14 @@ class Recorded:
     async def close(self) -> None:
         """Close the file."""
         self._index.close()
+
+
+def _span(ids: Sequence[str]) -> str:
+    """Ids as a message shows them: 81-160 for numbers, else the first few."""
+    if all(i.lstrip("-").isdecimal() and len(i) < 16 for i in ids):
+        low, high = min(map(int, ids)), max(map(int, ids))
+        return f"{low}-{high}" if low != high else f"{low}"
+    return ", ".join(shown_id(i) for i in ids[:3]) + (", ..." if len(ids) > 3 else "")
 
 
 def _reason(text: str) -> FinishReason:

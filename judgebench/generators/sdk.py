@@ -59,7 +59,7 @@ class SDKGenerator:
             reply = await self._resource(sdk).with_raw_response.create(**known, extra_body=body)
             raw: bytes = reply.http_response.content
         except sdk.APIStatusError as error:
-            raise status_error(self.label, error.status_code, error.response.headers, self._secrets.scrubbed(error.response.content)) from error
+            raise status_error(self.label, error.status_code, error.response.headers, self._secrets.scrubbed(error.response.content), self._secrets) from error
         except sdk.APITimeoutError as error:
             raise ProviderError(f"{self.label}: timed out", retryable=True, kind="timeout") from error
         except sdk.APIConnectionError as error:

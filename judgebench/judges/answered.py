@@ -1,8 +1,19 @@
-"""Answers that no judge is asked about: there is nothing to judge."""
+"""What all judges share: which answers have nothing in them to judge, and the judgment of a task."""
 
 from __future__ import annotations
 
-from judgebench.types import Failure, JudgingTask
+from judgebench.types import Failure, JudgingTask, Judgment, Usage
+
+
+def judgment_of(
+    task: JudgingTask, judge: str, prompt: str, prompt_sha256: str, *, score: float | None, failure: Failure | None, text: str | None,
+    reask_texts: tuple[str, ...] = (), usage: Usage = Usage(), snapshot: str | None = None,
+) -> Judgment:  # fmt: skip
+    """The judgment of a task, with either a score or a failure. All else is as in `Judgment`."""
+    question = task.question
+    return Judgment(
+        question.id, question.category, task.turn, task.answer.model, judge, prompt, prompt_sha256, task.sample, text, reask_texts, usage, snapshot, score, failure
+    )
 
 
 def unjudgeable(task: JudgingTask) -> Failure | None:

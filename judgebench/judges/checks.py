@@ -5,20 +5,23 @@ from __future__ import annotations
 
 from judgebench.checks import CheckTimeout
 from judgebench.formats.jsonl import sha256_text
-from judgebench.judges.answered import unjudgeable
-from judgebench.types import Failure, JudgingTask, Judgment
+from judgebench.judges.answered import judgment_of, unjudgeable
+from judgebench.types import Failure, JudgingTask, Judgment, Question
 
 VERSION = "1"
 
 
 class ChecksJudge:
-    """Grades a turn by its checks. A turn without checks must not be handed to it (see `judges_turn`)."""
+    """Grades a turn by its checks; it judges no turn that has none."""
 
-    remote = False
+    prompt, remote = "checks", False
 
     def __init__(self, name: str = "checks") -> None:
         self.name = name
         self.prompt_sha256 = sha256_text(f"checks {VERSION}")
+
+    def judges_turn(self, question: Question, turn: int) -> bool:
+        return bool(question.turn_checks(turn))
 
     async def judge(self, task: JudgingTask) -> Judgment:
         """One judgment; its text lists the checks that failed."""
@@ -28,11 +31,7 @@ class ChecksJudge:
                 score, text = self._graded(task)
             except CheckTimeout as error:
                 failure = Failure("no_verdict", str(error))
-        question = task.question
-        return Judgment(
-            question.id, question.category, task.turn, task.answer.model, self.name, "checks", self.prompt_sha256, task.sample,
-            text=text, score=score, failure=failure,
-        )  # fmt: skip
+        return judgment_of(task, self.name, self.prompt, self.prompt_sha256, text=text, score=score, failure=failure)
 
     async def close(self) -> None:
         """Nothing to release."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from judgebench.errors import ProviderError
-from judgebench.judges.answered import unjudgeable
+from judgebench.judges.answered import judgment_of, unjudgeable
 from judgebench.prompts import Prompt, PromptSet
 from judgebench.types import Failure, Generator, JudgingTask, Judgment, Message, Question, Request, Response, Sampling, Usage
 from judgebench.verdicts import PARSERS
@@ -30,7 +30,10 @@ class LLMJudge:
         self.remote = generator.remote
         self._generator, self._prompts, self._needs_reference = generator, prompts, needs_reference
         self._sampling, self._reask = sampling, reask
-        self.prompt_sha256 = prompts.sha256
+        self.prompt, self.prompt_sha256 = prompts.name, prompts.sha256
+
+    def judges_turn(self, question: Question, turn: int) -> bool:
+        return True
 
     async def judge(self, task: JudgingTask) -> Judgment:
         """One judgment. A failed call is a judgment with the failure "provider_error"; errors that stop the run are raised."""
@@ -59,8 +62,8 @@ class LLMJudge:
         return Request(messages, self._sampling, task.sample, prompt.sha256, question.id, question.category, task.turn)
 
     def _judgment(self, task: JudgingTask, prompt: Prompt, responses: list[Response], score: float | None, failure: Failure | None) -> Judgment:
-        return Judgment(
-            task.question.id, task.question.category, task.turn, task.answer.model, self.name, prompt.name, prompt.sha256, task.sample,
+        return judgment_of(
+            task, self.name, prompt.name, prompt.sha256,
             text=responses[0].text if responses else None, reask_texts=tuple(r.text for r in responses[1:]),
             usage=sum((r.usage for r in responses), Usage()), snapshot=responses[-1].model if responses else None, score=score, failure=failure,
         )  # fmt: skip

@@ -6,9 +6,9 @@ import math
 
 from judgebench.checks import CheckTimeout
 from judgebench.formats.jsonl import sha256_text
-from judgebench.judges.answered import unjudgeable
+from judgebench.judges.answered import judgment_of, unjudgeable
 from judgebench.simulation import hashed_quality, logistic_noise, logit, marked_quality, seeded, sigmoid
-from judgebench.types import JudgingTask, Judgment
+from judgebench.types import JudgingTask, Judgment, Question
 
 _TYPICAL_CHARACTERS = 500.0
 
@@ -26,7 +26,7 @@ class SimulatedJudge:
             the model that bears the judge's own name, as when a model judges itself. seed: of the noise.
     """
 
-    remote = False
+    prompt, remote = "simulated", False
 
     def __init__(
         self, name: str = "simulated", *, noise: float = 0.2, length: float = 0.0, position: float = 0.0, self_: float = 0.0,
@@ -37,15 +37,15 @@ class SimulatedJudge:
         self.favours = name if favours is None else favours
         self.prompt_sha256 = sha256_text(f"simulated {noise} {length} {position} {self_} {self.favours if self_ else ''} {seed}")
 
+    def judges_turn(self, question: Question, turn: int) -> bool:
+        return True
+
     async def judge(self, task: JudgingTask) -> Judgment:
         """One judgment, the same for the same answer, seed and sample."""
         failure = unjudgeable(task)
         score = None if failure else float(round(1 + 9 * sigmoid(self._seen(task))))
-        question = task.question
-        return Judgment(
-            question.id, question.category, task.turn, task.answer.model, self.name, "simulated", self.prompt_sha256, task.sample,
-            text=None if score is None else f"Rating: [[{score:g}]]", score=score, failure=failure,
-        )  # fmt: skip
+        text = None if score is None else f"Rating: [[{score:g}]]"
+        return judgment_of(task, self.name, self.prompt, self.prompt_sha256, text=text, score=score, failure=failure)
 
     async def close(self) -> None:
         """Nothing to release."""

@@ -1,6 +1,7 @@
 """`judgebench doctor`: this machine, one tiny call per model, and what a file is, with all its bad rows."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 from loopback import LoopbackServer, Reply, rejects_parameter
 from workbench import KEY, Ended, answers_file, job, jsonl, questions_file, rated
 
+from judgebench.arguments import Arguments
 from judgebench.doctor.environment import key_variables
-from judgebench.specs import PRESETS
+from judgebench.providers import PROVIDERS
+from judgebench.specs import resolve
 
 Command = Callable[..., Ended]
 MTBENCH = Path(__file__).parents[2] / "benchmarks" / "mtbench"
@@ -43,8 +46,11 @@ def test_without_arguments_it_tells_of_the_machine(judgebench: Command, tmp_path
     assert KEY not in told.out and "hunter2" not in told.out
 
 
-def test_it_knows_every_variable_that_a_preset_reads() -> None:
-    assert {key for _, key, _ in PRESETS.values() if key} <= set(key_variables())
+def test_it_knows_every_variable_whose_key_is_missed() -> None:
+    remote = sorted(set(PROVIDERS) - {"recorded", "simulated", "http", "https"})
+    missed = " ".join(str(resolve(f"{prefix}:m", Arguments(), {}).missing_key) for prefix in remote)
+    keys = set(re.findall(r"export (\w+_API_KEY)=", missed))
+    assert {"OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_OPENAI_API_KEY", "GROQ_API_KEY"} <= keys <= set(key_variables())
 
 
 def test_it_counts_what_the_default_log_holds(judgebench: Command, tmp_path: Path) -> None:

@@ -34,12 +34,13 @@ def responses(log: Path) -> int:
         connection.close()
 
 
-def test_an_interrupt_is_130_and_the_same_command_asks_only_the_rest(judgebench: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_is_130_and_the_same_command_asks_only_the_rest(judgebench: Command, tmp_path: Path, signum: signal.Signals) -> None:
     with LoopbackServer(rated, latency=0.05) as server:
         arguments = [*job(tmp_path, server.spec, n=60), "--concurrency", "4"]
         with started(tmp_path, arguments) as running:
             wait_until(lambda: server.answered >= 10)
-            running.send_signal(signal.SIGINT)
+            running.send_signal(signum)
             _, err = running.communicate(timeout=60)
         assert running.returncode == 130
         assert "Traceback" not in err and [line for line in err.splitlines() if "run the same command again" in line]
