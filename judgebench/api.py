@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from judgebench.benchmarks import Benchmark, load_benchmark, narrowed
-from judgebench.documents import MEAN, folder_name, summary_document
+from judgebench.documents import MEAN, averaged, folder_name, is_checks, summary_document
 from judgebench.engine.engine import EngineOptions
 from judgebench.errors import InputError, JudgebenchError, StorageError
 from judgebench.pipeline import Outcome, Progress, run_single
@@ -137,12 +137,14 @@ class Run:
         return tuple(j["name"] for j in self.info["judges"])
 
     def leaderboard(self, judge: str | None = None) -> Leaderboard:
-        """The leaderboard of one judge; without a name, of the only one or of the mean of several.
+        """The leaderboard of one judge; without a name, of the mean where the run has one (two or more judges that rate on the
+        same scale), else of the first judge that is not the checks, else of the checks.
 
         Raises:
             InputError: no such judge.
         """
-        wanted = judge or (MEAN if len(self.judges) > 1 else self.judges[0])
+        raters = [j["name"] for j in self.info["judges"] if not is_checks(j)]
+        wanted = judge or (MEAN if averaged(self.info["judges"]) else (*raters, *self.judges)[0])
         for entry in self.summary["runs"]:
             if entry["judge"] == wanted:
                 return Leaderboard(self.name, entry["benchmark"], wanted, tuple(entry["leaderboard"]), entry["complete"])

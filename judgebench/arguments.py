@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from judgebench.complaints import quoted
 from judgebench.errors import InputError
-from judgebench.formats.jsonl import cleaned, whole
+from judgebench.formats.jsonl import strict_json, whole
 from judgebench.types import Sampling
 
 _OURS = ("model", "messages", "system", "stream", "n")  # parameters that the answer's reading or the response log rely on
@@ -58,7 +57,7 @@ def parse_arguments(pairs: Sequence[str], option: str) -> Arguments:
 def _pair(pair: str, option: str) -> tuple[str, Any]:
     key, equals, value = pair.partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z_][\w.-]*", key, re.ASCII):
-        raise InputError(f"{option} {_shown(key)}: write it as NAME=VALUE, for example {option} temperature=0")
+        raise InputError(f"{option} {quoted(key)}: write it as NAME=VALUE, for example {option} temperature=0")
     if key in _OURS:
         raise InputError(f"{option} {key}: is set by judgebench and cannot be given; other parameters of the API can")
     if _KEYS.fullmatch(key):
@@ -70,18 +69,9 @@ def _pair(pair: str, option: str) -> tuple[str, Any]:
 
 def _json_or_text(value: str) -> Any:
     try:
-        return json.loads(value, parse_constant=_no_number, parse_float=_finite)
+        return strict_json(value)
     except (ValueError, RecursionError):
         return value
-
-
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no number that JSON can carry")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    return number if math.isfinite(number) else _no_number(text)
 
 
 def _sampling(given: dict[str, Any], option: str) -> dict[str, Any]:
@@ -92,15 +82,10 @@ def _sampling(given: dict[str, Any], option: str) -> dict[str, Any]:
             value = given.pop(name)
             if value is not None and not _number(value, kinds, low):
                 what = "whole number" if kinds == (int,) else "number"
-                raise InputError(f"{option} {name}={_shown(str(value))}: must be a {what} of at least {low} (or null to leave it to the provider)")
+                raise InputError(f"{option} {name}={quoted(str(value))}: must be a {what} of at least {low} (or null to leave it to the provider)")
             sampling[name] = value
     return sampling
 
 
 def _number(value: Any, kinds: tuple[type, ...], low: float) -> bool:
     return isinstance(value, kinds) and not isinstance(value, bool) and low <= float(value) < 1e12  # type: ignore[arg-type]  # int or float
-
-
-def _shown(text: str) -> str:
-    plain = repr(cleaned(text))
-    return plain if len(plain) <= 60 else plain[:57] + "..."

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
+import shlex
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from judgebench import resources
+from judgebench.complaints import near, nearest, quoted, shown
 from judgebench.errors import InputError
 from judgebench.formats.answers import parse_answer
-from judgebench.formats.jsonl import dump, read_rows, shown_id
+from judgebench.formats.jsonl import dump, read_rows
 from judgebench.formats.questions import parse_question, read_questions
 from judgebench.store import read_run
 from judgebench.types import Question, Sampling
@@ -127,15 +128,13 @@ def _default_settings() -> Settings:
 
 
 def _unknown(text: str, path: Path) -> str:
-    text = text if len(text) <= 80 and text.isprintable() else f"{text[:77]!a}..."
+    text = shown(text, 80)
     if len(text) <= 80 and path.is_dir():
         return f"{text}: this folder holds neither questions.jsonl nor question.jsonl; a benchmark folder needs one"
     known = resources.names("benchmarks")
     if "/" in text or path.suffix:
         return f"{text}: no such file; give a questions file, a benchmark folder or one of: {', '.join(known)}"
-    near = difflib.get_close_matches(text, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown benchmark {text!r}: {hint}known are {', '.join(known)}, or give a questions file"
+    return f"unknown benchmark {text!r}, and no questions file of that name{nearest(text, known)}"
 
 
 def _question_file(folder: Path) -> Path | None:
@@ -144,13 +143,22 @@ def _question_file(folder: Path) -> Path | None:
 
 def _scanned(name: str, path: Path, settings: Settings, references: Mapping[str, tuple[str | None, ...]]) -> Benchmark:
     """Read every question once: to find what is wrong before anything is paid for, and to count."""
+    try:
+        return _read_through(name, path, settings, references)
+    except InputError as error:
+        if str(error).startswith(f"{path} line "):
+            raise InputError(f"{error} (every such line: judgebench doctor {shlex.quote(str(path))})") from error
+        raise
+
+
+def _read_through(name: str, path: Path, settings: Settings, references: Mapping[str, tuple[str | None, ...]]) -> Benchmark:
     digest, seen, counts, turns = hashlib.sha256(), dict[str, int](), Counter[str](), 0
     for row in read_rows(path):
         question = parse_question(row, path, references)
         digest.update(f"{question.line}\n".encode())
         key = str(question.id)
         if key in seen:
-            raise InputError(f"{path} line {row.line}: question_id {shown_id(key)} stands on line {seen[key]} already; every question needs its own")
+            raise InputError(f"{path} line {row.line}: question_id {shown(key)} stands on line {seen[key]} already; every question needs its own")
         seen[key] = row.line
         counts[question.category] += 1
         turns += len(question.turns)
@@ -172,11 +180,7 @@ def narrowed(benchmark: Benchmark, *, categories: tuple[str, ...] = (), limit: i
     Raises:
         InputError: a category that the benchmark does not have.
     """
-    for category in categories:
-        if category not in benchmark.category_counts:
-            near = difflib.get_close_matches(category, list(benchmark.category_counts), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"--category {category}: {benchmark.name} has {', '.join(benchmark.category_counts)}{hint}")
+    categories = tuple(_category(category, benchmark) for category in categories)
     if not categories and limit is None:
         return benchmark
     counts = {c: n for c, n in benchmark.category_counts.items() if not categories or c in categories}
@@ -188,6 +192,20 @@ def narrowed(benchmark: Benchmark, *, categories: tuple[str, ...] = (), limit: i
         digest.update(f"{question.line}\n".encode())
         turns += len(question.turns)
     return replace(kept, n_turns=turns, sha256=_sealed(digest, kept.settings))
+
+
+def _category(asked: str, benchmark: Benchmark) -> str:
+    """The category that is meant: as it is written, else the only one that is the same without case. Raises InputError."""
+    there = list(benchmark.category_counts)
+    alike = [asked] if asked in there else [name for name in there if name.casefold() == asked.strip().casefold()]
+    if len(alike) == 1:
+        return alike[0]
+    parts = [part.strip().casefold() for part in asked.split(",")]
+    meant = alike or [name for name in (near(asked, there),) if name]
+    hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else ""
+    if len(parts) > 1 and all(part in (name.casefold() for name in there) for part in parts):
+        hint = f"; repeat --category for several: {' '.join(f'--category {part}' for part in parts)}"
+    raise InputError(f"--category {asked[:80]}: {benchmark.name} has {', '.join(there)}{hint}")
 
 
 def _shared_out(counts: Mapping[str, int], limit: int) -> dict[str, int]:
@@ -214,7 +232,7 @@ def _settings(folder: Path, *, bare: bool = False) -> Settings:
     path = folder / "benchmark.toml"
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as TOML ({error})") from error
     try:
         settings = _parsed_settings(raw, folder)
@@ -249,8 +267,7 @@ def settings_document(settings: Settings) -> dict[str, Any]:
 def _known(raw: Mapping[str, Any], keys: tuple[str, ...]) -> None:
     for key in raw:
         if key not in keys:
-            near = difflib.get_close_matches(key[:60], keys, n=1)
-            raise ValueError(f"unknown key {key[:60]!r}; " + (f"did you mean {near[0]!r}?" if near else f"known are {', '.join(keys)}"))
+            raise ValueError(f"unknown key {quoted(key)}{nearest(key, keys)}")
 
 
 def _table(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import platform
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ import judgebench
 from judgebench.analysis.scores import JudgedItem, ModelScores, ScoreRow, leaderboard, mean_over_judges
 from judgebench.benchmarks import settings_document
 from judgebench.errors import InputError
+from judgebench.formats.jsonl import read_rows
 from judgebench.preflight import Prepared
-from judgebench.store import read_judgments
+from judgebench.store import parse_judgment
 from judgebench.types import Estimate, Judgment, Sampling
 
 MEAN = "mean of judges"
@@ -109,7 +110,7 @@ class Board:
 
 
 def boards(run: Mapping[str, Any], judgments: Path) -> Iterator[Board]:
-    """The board of every judge of a run, then of their mean where there are several.
+    """The board of every judge of a run, then the mean of the judges of `averaged` where there are any.
 
     Reads the file once per judge: no more than the rows of one board are held.
 
@@ -117,7 +118,7 @@ def boards(run: Mapping[str, Any], judgments: Path) -> Iterator[Board]:
         run: its run.json.
 
     Raises:
-        InputError: a judgment of a judge or model that run.json does not name, or a broken line.
+        InputError: a judgment of a judge or model that run.json does not name, one outside its judge's scale, or a broken line.
     """
     scales = {j["name"]: scale_of(j) for j in run["judges"]}
     models = [m["name"] for m in run["models"]]
@@ -125,10 +126,21 @@ def boards(run: Mapping[str, Any], judgments: Path) -> Iterator[Board]:
         kinds: Counter[str] = Counter()
         rows = (score_row(j) for j in _kinds_counted(_belonging(judgments, scales, models), name, kinds))
         yield _board(name, rows, scale, models, kinds)
-    if len(scales) > 1:
-        items = (JudgedItem(j.judge, j.sample, score_row(j)) for j in read_judgments(judgments))
-        lowest, highest = (sum(scale[end] for scale in scales.values()) / len(scales) for end in (0, 1))
-        yield _board(MEAN, mean_over_judges(items, len(scales)), (lowest, highest), models)
+    if together := averaged(run["judges"]):
+        items = (JudgedItem(j.judge, j.sample, score_row(j)) for j in _belonging(judgments, scales, models) if j.judge in together)
+        yield _board(MEAN, mean_over_judges(items, len(together)), scales[together[0]], models)
+
+
+def averaged(judges: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The judges of a run.json that have a mean: all that rate, where they are several and of one scale; else none. The
+    checks are left out: what share of them passes is another quantity than a rating, though it is written on the same scale."""
+    raters = [j for j in judges if not is_checks(j)]
+    return tuple(j["name"] for j in raters) if len(raters) > 1 and len(set(map(scale_of, raters))) == 1 else ()
+
+
+def is_checks(judge: Mapping[str, Any]) -> bool:
+    """Whether a judge in run.json is the checks."""
+    return str(judge.get("spec", judge["name"])).lower() == "checks"
 
 
 def scale_of(judge: Mapping[str, Any]) -> tuple[float, float]:
@@ -137,12 +149,17 @@ def scale_of(judge: Mapping[str, Any]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _belonging(judgments: Path, judges: Container[str], models: Sequence[str]) -> Iterator[Judgment]:
+def _belonging(judgments: Path, judges: Mapping[str, tuple[float, float]], models: Sequence[str]) -> Iterator[Judgment]:
     known = frozenset(models)
-    for number, judgment in enumerate(read_judgments(judgments), 1):
+    for row in read_rows(judgments):
+        judgment = parse_judgment(row, judgments)
         if judgment.judge not in judges or judgment.model not in known:
             what = f"judge {judgment.judge!r}" if judgment.judge not in judges else f"model {judgment.model!r}"
-            raise InputError(f"{judgments}: judgment {number} is of a {what[:90]} that run.json does not name; these files are not of one run")
+            raise InputError(f"{judgments} line {row.line}: the judgment is of a {what[:90]} that run.json does not name; these files are not of one run")
+        lowest, highest = judges[judgment.judge]
+        if judgment.score is not None and not lowest <= judgment.score <= highest:
+            whose = f"of judge {judgment.judge[:60]!r}; mend the score, or the scale in run.json"
+            raise InputError(f"{judgments} line {row.line}: score {judgment.score:g} lies outside the scale {lowest:g} to {highest:g} {whose}")
         yield judgment
 
 

@@ -74,7 +74,7 @@ class ProviderError(JudgebenchError):
         retryable: whether asking the same again may help.
         status: the HTTP status, where there was one.
         retry_after: seconds the provider asked us to wait, for the whole endpoint.
-        kind: "rate_limit", "server", "timeout", "connection", "bad_body", "credentials", "not_found", "refused" or
+        kind: "rate_limit", "server", "timeout", "connection", "open_files", "protocol", "bad_body", "credentials", "not_found", "refused" or
             "request", for counting.
         code, param: what the provider's error body names as its code and as the parameter it is about.
     """

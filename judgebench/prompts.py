@@ -6,7 +6,6 @@ set: with and without a reference, for the first turn and for a later one with t
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import math
 import re
@@ -18,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from judgebench import resources
+from judgebench.complaints import nearest, quoted, shown
 from judgebench.errors import InputError
-from judgebench.formats.jsonl import cleaned, dump, read_rows, sha256_text, shown_id, whole
+from judgebench.formats.jsonl import cleaned, dump, read_rows, sha256_text, whole
 from judgebench.types import Answer, Message, Question
-
-VERDICTS = ("rating",)
+from judgebench.verdicts import PARSERS
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,9 @@ class Prompt:
     def problem(self, question: Question, turn: int) -> str | None:
         """Why a question's turn (1-based) cannot be put to the judge with this prompt, None when it can."""
         if self.only_turn not in (None, turn):
-            return f"prompt {self.name!r} shows turn {self.only_turn} only, and question {shown_id(question.id)} has a turn {turn}; use --prompt single"
+            return f"prompt {self.name!r} shows turn {self.only_turn} only, and question {shown(question.id)} has a turn {turn}; use --prompt single"
         if self.needs_reference and question.reference(turn) is None:
-            return f"prompt {self.name!r} needs a reference, and question {shown_id(question.id)} has none for turn {turn}"
+            return f"prompt {self.name!r} needs a reference, and question {shown(question.id)} has none for turn {turn}"
         return None
 
     def messages(self, question: Question, answer: Answer, turn: int) -> tuple[Message, ...]:
@@ -103,6 +102,8 @@ def load_prompts(spec: str) -> PromptSet:
     Raises:
         InputError: no such prompt (with the nearest name), or what is wrong in its file.
     """
+    if "\x00" in spec:
+        raise InputError(f"prompt {spec[:60]!r}: no file's name holds a NUL character; remove it")
     file, mark, name = spec.partition("#")
     if file.endswith(".jsonl"):
         return _fastchat_set(Path(file), name)
@@ -110,15 +111,10 @@ def load_prompts(spec: str) -> PromptSet:
         if mark:
             raise InputError(f"{file}: a TOML file holds one prompt; leave out #{name[:40]}")
         return _toml_set(Path(file))
-    known = [n for n in resources.names("prompts", ".toml") if not n.endswith(("-reference", "-later"))]
-    if spec in resources.names("prompts", ".toml"):
+    known = resources.names("prompts", ".toml")
+    if spec in known:
         return _toml_set(resources.data_folder("prompts") / f"{spec}.toml")
-    raise InputError(f"unknown prompt {spec[:60]!r}: {_hint(spec, known)}known are {', '.join(known)}, or give FILE.toml or FILE.jsonl#NAME")
-
-
-def _hint(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name[:60], list(known), n=1)
-    return f"did you mean {near[0]!r}? " if near else ""
+    raise InputError(f"unknown prompt {quoted(spec)}, and neither FILE.toml nor FILE.jsonl#NAME{nearest(spec, known)}")
 
 
 def _toml_set(path: Path) -> PromptSet:
@@ -142,9 +138,11 @@ def _toml_set(path: Path) -> PromptSet:
 
 _DEFAULTS: dict[str, Any] = {
     "name": "", "version": "1", "protocol": "single", "verdict": "rating", "scale": [1, 10], "needs_reference": False, "system": "", "user": "",
-    "reask": "Your reply held no rating that could be read. Give the rating alone now, in exactly this form: Rating: [[5]]", "description": "",
+    "reask": "", "description": "",
 }  # fmt: skip
-_ONE_OF = {"protocol": ("single",), "verdict": VERDICTS}
+# No number in the brackets: an example there would draw the ratings to itself, and lie outside some scales.
+_REASK = "Your reply held no rating that could be read. Give the rating alone now, in the form Rating: [[N]] with N a number from {:g} to {:g}."
+_ONE_OF = {"protocol": ("single",), "verdict": tuple(PARSERS)}
 
 
 def _toml_fields(path: Path) -> dict[str, Any]:
@@ -153,15 +151,15 @@ def _toml_fields(path: Path) -> dict[str, Any]:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: not valid TOML ({error})") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid TOML ({_line(error)})") from error
     for key, value in raw.items():
         if key not in _DEFAULTS:
-            raise InputError(f"{path}: unknown key {key[:60]!r}; {_hint(key, _DEFAULTS)}known are {', '.join(_DEFAULTS)}")
+            raise InputError(f"{path}: unknown key {quoted(key)}{nearest(key, _DEFAULTS)}")
         if not isinstance(value, type(_DEFAULTS[key])):
             raise InputError(f'{path}: "{key}" must be {({str: "a text", bool: "true or false", list: "[lowest, highest]"})[type(_DEFAULTS[key])]}')
         if key in _ONE_OF and value not in _ONE_OF[key]:
-            raise InputError(f"{path}: unknown {key} {value[:60]!r}; known are {', '.join(_ONE_OF[key])}")
+            raise InputError(f"{path}: unknown {key} {quoted(value)}{nearest(value, _ONE_OF[key])}")
     if not raw.get("user", "").strip():
         raise InputError(f'{path}: "user" is missing; it is the template of what the judge reads')
     return {**_DEFAULTS, "name": path.stem, **raw}
@@ -176,6 +174,8 @@ def _toml_prompt(path: Path, turn: int, *, reference: bool = False) -> Prompt:
     scale = raw["scale"]
     if not (len(scale) == 2 and all(isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x) for x in scale) and scale[0] < scale[1]):
         raise InputError(f'{path}: "scale" must be [lowest, highest]')
+    if scale[0] < 0:
+        raise InputError(f'{path}: "scale" starts at {scale[0]:g}, and a rating has no sign; let it start at 0 or above')
     needs_reference = raw["needs_reference"] or reference
     render = _jinja_renderer(raw["system"], raw["user"], path)
     _try_out(render, path, turn, needs_reference=needs_reference)
@@ -184,8 +184,9 @@ def _toml_prompt(path: Path, turn: int, *, reference: bool = False) -> Prompt:
         only_turn = None
     except InputError:
         only_turn = turn
-    digest = sha256_text(dump([raw["name"], raw["version"], raw["verdict"], scale, raw["system"], raw["user"], raw["reask"]]))
-    return Prompt(raw["name"], raw["version"], raw["verdict"], (float(scale[0]), float(scale[1])), raw["reask"], digest, render, needs_reference, only_turn)
+    reask = raw["reask"] or _REASK.format(*scale)
+    digest = sha256_text(dump([raw["name"], raw["version"], raw["verdict"], scale, raw["system"], raw["user"], reask]))
+    return Prompt(raw["name"], raw["version"], raw["verdict"], (float(scale[0]), float(scale[1])), reask, digest, render, needs_reference, only_turn)
 
 
 def _try_out(render: Callable[[Question, Answer, int], tuple[str, str]], path: Path, turn: int, *, needs_reference: bool) -> None:
@@ -277,8 +278,8 @@ def _fastchat_set(path: Path, name: str) -> PromptSet:
     if not name and len(singles) == 1:
         name = singles[0]
     if name not in rows:
-        what = f"no prompt {name[:60]!r} in it; {_hint(name, rows)}name one" if name else "name one of its prompts"
-        raise InputError(f"{path}: {what}: --prompt {path}#NAME with NAME of {', '.join(rows)}")
+        what = f"no prompt {quoted(name)} in it{nearest(name, rows)}" if name else f"name one of its prompts: --prompt {path}#NAME with NAME of {', '.join(rows)}"
+        raise InputError(f"{path}: {what}")
     if rows[name].get("type") != "single":
         raise InputError(f"{path}#{name}: a prompt of type {str(rows[name].get('type'))[:60]!r}; single-answer grading needs one of type 'single'")
     stem = name.removesuffix("-multi-turn")
@@ -314,9 +315,10 @@ def _fastchat_prompt(row: Mapping[str, Any], path: Path) -> Prompt:
     def render(question: Question, answer: Answer, turn: int) -> tuple[str, str]:
         return system, user.format(**_fastchat_fields(question, answer, turn))
 
-    digest = sha256_text(dump([row["name"], system, user]))
+    reask = _REASK.format(1, 10)
+    digest = sha256_text(dump([row["name"], system, user, reask]))
     return Prompt(
-        row["name"], "fastchat", "rating", (1.0, 10.0), _DEFAULTS["reask"], digest, render,
+        row["name"], "fastchat", "rating", (1.0, 10.0), reask, digest, render,
         needs_reference=any(field.startswith("ref_") for field in used), only_turn=last,
     )  # fmt: skip
 

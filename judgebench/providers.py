@@ -23,16 +23,15 @@ becomes one line too. A prefix that ships with judgebench cannot be replaced.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
 
 from judgebench.arguments import Arguments
+from judgebench.complaints import nearest
 from judgebench.endpoint_urls import base_of, checked_base, key_of, key_variable_of, place_of, without_password
 from judgebench.errors import InputError
 from judgebench.formats.jsonl import cleaned
@@ -105,11 +104,6 @@ def shown(text: str) -> str:
     return plain if len(plain) <= _LONGEST_SHOWN else plain[: _LONGEST_SHOWN - 3] + "..."
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant, None where none is near."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1)), None)
-
-
 def _openai(asked: Asked) -> Resolved:
     environ = asked.environ
     if environ.get("OPENAI_API_TYPE", "").lower() in ("azure", "azure_ad") or (environ.get("AZURE_OPENAI_ENDPOINT") and not environ.get("OPENAI_API_KEY")):
@@ -176,8 +170,7 @@ def simulated_options(rest: str, spec: str, defaults: Mapping[str, float]) -> di
     for pair in filter(None, (p.strip() for p in rest.split(","))):
         key, _, value = (part.strip() for part in pair.partition("="))
         if key not in defaults:
-            near = nearest(key, defaults)
-            raise InputError(f"{shown(spec)}: unknown option {shown(key)!r}; " + (f"did you mean {near!r}?" if near else f"known are {', '.join(defaults)}"))
+            raise InputError(f"{shown(spec)}: unknown option {shown(key)!r}{nearest(key, defaults)}")
         try:
             given[key] = float(value)
         except ValueError:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 
 from judgebench.arguments import Arguments
+from judgebench.complaints import nearest
 from judgebench.errors import InputError
 from judgebench.formats.jsonl import whole
-from judgebench.providers import PROVIDERS, Asked, Resolved, from_entry_point, nearest, shown, third_party
+from judgebench.providers import PROVIDERS, Asked, Resolved, from_entry_point, shown, third_party
 
 _PREFIXED = re.compile(r"(?P<prefix>[A-Za-z][\w+.-]*):(?P<rest>.*)", re.S)
 _RENAMED = re.compile(r"(?P<name>.*?)=(?P<spec>[A-Za-z][\w+.-]*:.*)", re.S)
@@ -36,6 +37,15 @@ def _prefix(text: str) -> str | None:
     return found["prefix"].lower() if found else None
 
 
+_PLACE = re.compile(r"(?P<host>localhost|[\w-]+(?:\.[\w-]+)*):(?P<port>\d{1,5})(?:/[^#\s]*)?(?:#(?P<model>.+))?", re.S)
+
+
+def _without_scheme(spec: str) -> str | None:
+    """What to write for HOST:PORT, None where a spec is none."""
+    found = _PLACE.fullmatch(spec)
+    return found and f"{shown(spec)}: is a place without http://; write http://{found['host']}:{found['port']}/v1#{shown(found['model'] or 'NAME')}"
+
+
 def resolve(text: str, arguments: Arguments, environ: Mapping[str, str]) -> Resolved:
     """A SPEC as a generator.
 
@@ -50,7 +60,7 @@ def resolve(text: str, arguments: Arguments, environ: Mapping[str, str]) -> Reso
     name, spec = split_name(text)
     found = _PREFIXED.fullmatch(spec)
     if found is None:
-        raise InputError(_no_prefix(spec))
+        raise InputError(_without_scheme(spec) or _no_prefix(spec))
     prefix, asked = found["prefix"].lower(), Asked(name, spec, found["rest"], arguments, environ)
     if prefix in PROVIDERS:
         provider = PROVIDERS[prefix]
@@ -60,13 +70,13 @@ def resolve(text: str, arguments: Arguments, environ: Mapping[str, str]) -> Reso
     entries = third_party()
     if prefix in entries:
         return from_entry_point(prefix, entries[prefix], asked)
-    known = (*PROVIDERS, *entries)
-    near = nearest(prefix, known)
-    raise InputError(f"{shown(spec)}: unknown provider {shown(prefix)!r}; " + (f"did you mean {_written(near)}? " if near else "") + f"known are {', '.join(known)}")
+    if said := _without_scheme(spec):
+        raise InputError(said)
+    raise InputError(f"{shown(spec)}: unknown provider {shown(prefix)!r}{nearest(prefix, (*PROVIDERS, *entries))}")
 
 
 def _written(prefix: str) -> str:
-    return f"{prefix}:{PROVIDERS[prefix].form if prefix in PROVIDERS else 'NAME'}"
+    return f"{prefix}:{PROVIDERS[prefix].form}"
 
 
 def _no_prefix(spec: str) -> str:

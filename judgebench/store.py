@@ -18,6 +18,8 @@ from judgebench.formats.jsonl import Row, cleaned, dump, read_rows
 from judgebench.types import Answer, Failure, Judgment, Usage
 
 _STREAMS = ("questions.jsonl", "answers.jsonl", "judgments.jsonl")
+RUN_FILES = ("run.json", *_STREAMS, "summary.json", "report.html")
+"""What may stand in a run folder; of a report only the name is known here."""
 _HIDDEN = ".partial-"
 _KINDS = ("no_verdict", "out_of_range", "truncated", "refused", "empty_answer", "provider_error")
 
@@ -120,7 +122,14 @@ def _refuse_foreign(folder: Path) -> None:
 
 def _may_stand(path: Path) -> bool:
     """Whether a file may stand in a folder that becomes a run's: ours, hidden, or a response log."""
-    return path.name in (*_STREAMS, "summary.json", "report.html") or path.name.startswith(".") or path.name.endswith((".db", ".db-lock", ".db-wal", ".db-shm"))
+    return path.name in RUN_FILES or path.name.startswith(".") or path.name.endswith((".db", ".db-lock", ".db-wal", ".db-shm"))
+
+
+def unfinished(folder: Path) -> bool:
+    """Whether a folder is that of a run that is being written or was killed: it has no run.json, and what a run leaves."""
+    if (folder / "run.json").is_file() or not folder.is_dir():
+        return False
+    return (folder / "judgments.jsonl").is_file() or any(folder.glob(f"{_HIDDEN}*"))
 
 
 def _sweep(folder: Path) -> None:
@@ -177,7 +186,7 @@ def parse_judgment(row: Row, path: Path) -> Judgment:
     """One judgment from one row. Raises InputError with file, line and what is wrong."""
     raw = row.value
     try:
-        usage, kind, score = raw.get("usage"), raw.get("failure"), raw.get("score")
+        kind, score, question = raw.get("failure"), raw.get("score"), raw["question_id"]
         if kind is not None and kind not in _KINDS:
             raise ValueError(f"unknown failure {kind!r}")
         if score is not None and (isinstance(score, bool) or not isinstance(score, (int, float))):
@@ -186,16 +195,51 @@ def parse_judgment(row: Row, path: Path) -> Judgment:
             raise ValueError("the score is too large for a number")
         if (score is None) == (kind is None):
             raise ValueError("a judgment has either a score or a failure")
+        if isinstance(question, bool) or not isinstance(question, (int, str)):
+            raise ValueError("question_id must be a whole number or a text")
+        category, model, judge, prompt, sha256 = (_text(raw[key], key) for key in ("category", "model", "judge", "prompt", "prompt_sha256"))
+        turn, sample = _whole_number(raw["turn"], "turn", 1), _whole_number(raw.get("sample", 0), "sample", 0)
         return Judgment(
-            raw["question_id"], str(raw["category"]), int(raw["turn"]), str(raw["model"]), str(raw["judge"]), str(raw["prompt"]), str(raw["prompt_sha256"]),
-            int(raw.get("sample", 0)), raw.get("text"), tuple(raw.get("reask_texts") or ()),
-            Usage(usage.get("prompt_tokens"), usage.get("completion_tokens")) if isinstance(usage, dict) else Usage(), raw.get("snapshot"),
-            None if score is None else float(score), None if kind is None else Failure(kind, str(raw.get("detail") or "")),
+            question, category, turn, model, judge, prompt, sha256, sample, _text_or_none(raw, "text"), _texts(raw, "reask_texts"), _usage(raw.get("usage")),
+            _text_or_none(raw, "snapshot"), None if score is None else float(score), None if kind is None else Failure(kind, _text_or_none(raw, "detail") or ""),
         )  # fmt: skip
     except KeyError as error:
         raise InputError(f"{path} line {row.line}: a judgment without {error}; is this file from judgebench?") from error
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path} line {row.line}: {error}; is this file from judgebench?") from error
+
+
+def _text(value: Any, key: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{key} must be a text")
+    return value
+
+
+def _text_or_none(raw: Mapping[str, Any], key: str) -> str | None:
+    value = raw.get(key)
+    return None if value is None else _text(value, key)
+
+
+def _texts(raw: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = raw.get(key)
+    if values is not None and not isinstance(values, list):
+        raise TypeError(f"{key} must be a list of texts")
+    return tuple(_text(value, f"every one of {key}") for value in values or ())
+
+
+def _whole_number(value: Any, key: str, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**63:
+        raise ValueError(f"{key} must be a whole number of at least {least}")
+    return value
+
+
+def _usage(raw: Any) -> Usage:
+    if raw is None:
+        return Usage()
+    if not isinstance(raw, dict):
+        raise TypeError("usage must be an object")
+    prompt, completion = (None if raw.get(key) is None else _whole_number(raw[key], key, 0) for key in ("prompt_tokens", "completion_tokens"))
+    return Usage(prompt, completion)
 
 
 def read_run(folder: Path) -> dict[str, Any]:
@@ -204,6 +248,8 @@ def read_run(folder: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
+        if unfinished(folder):
+            raise InputError(f"{folder}: a run that has not finished (no run.json); run the same command again") from error
         what = "no run in it (run.json is missing)" if folder.is_dir() else "no such folder"
         raise InputError(f"{folder}: {what}; give the folder that `judgebench run` named") from error
     except OSError as error:

@@ -53,7 +53,9 @@ _CONTAMINATED = re.compile(
 )
 _PLACEHOLDER = re.compile(r"\[\[\s{0,9}((?:your |the |final )?(?:rating|score|number|value|n|x|y|\?{1,9}|_{1,9}|\.\.\.|…|1-10|1 ?to ?10))\s{0,9}\]\]", re.I)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n`]*\n(.*?)(?:^[ \t]*(?:```|~~~)[ \t]*$|\Z)", re.S | re.M)
-_QUOTATION = re.compile(r"""(?<!\d)"[^"]*"|`[^`\n]*`|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w))*'(?!\w)""")
+# What comes before a place is looked at from behind its first character: a pattern that begins with that character is searched
+# for many times faster than one that begins with a look behind.
+_QUOTATION = re.compile(r"""["`'](?:(?<=")(?<!\d")[^"]*"|(?<=`)[^`\n]*`|(?<=')(?<!\w')(?:[^'\n]|(?<=\w)'(?=\w))*'(?!\w))""")
 
 _LABELS = r"(?:ratings?|scores?|scored|rated?|grade|marks?|verdict|overall|total)"
 _LABEL = re.compile(rf"\b{_LABELS}\b", re.I)
@@ -63,7 +65,7 @@ _PLAIN_WORDS = frozenset(
     "revised updated corrected new adjusted so therefore thus hence single for of to it quality combined average result judge's ai ai's model's and with on in "
     "rating ratings score scores scored rate rated grade mark marks verdict out 10 1-10 conclusion".split()
 )
-_TOKEN = re.compile(r"(?<![\w\[\]])(?<!\w\()\[{2,3}([^\[\]\n]{0,60})\]{2,3}(?!\])(\s?/\s?\d{1,4}| out of \d{1,4}|-\d{1,3}| (?:to|or) \d{1,3}\b)?")
+_TOKEN = re.compile(r"\[(?<![\w\[\]]\[)(?<!\w\(\[)\[{1,2}([^\[\]\n]{0,60})\]{2,3}(?!\])(\s?/\s?\d{1,4}| out of \d{1,4}|-\d{1,3}| (?:to|or) \d{1,3}\b)?")
 _BARE = re.compile(
     r"(?:\[([^\[\]]{1,20})\]|([-+]*(?:\d{1,3}(?:\.\d{0,4})?|\.\d{1,4})))(?: ?points?)?(\s?/\s?\d{1,4}| out of \d{1,4})?(?: ?points?)?"
     r"(?:[.!|\s]*|(?:\s*[-(,;]|\s(?:because|since|as|for)\s)\D*)",
@@ -278,7 +280,10 @@ def _value(inside: str, scale: tuple[float, float]) -> Reading:
 
 def _from_json(text: str, scale: tuple[float, float]) -> Reading | None:
     """The rating of an answer that is one JSON object, perhaps in a fence; None for anything else."""
-    body = re.sub(r"^```\w*|```$", "", text.strip()).strip()
+    body = text.strip()
+    if not body.startswith(("{", "```")):
+        return None
+    body = re.sub(r"^```\w*|```$", "", body).strip()
     if body[:1] != "{" or body[-1:] != "}":
         return None
     try:

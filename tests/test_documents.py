@@ -13,10 +13,10 @@ from judgebench.store import judgment_row
 from judgebench.types import Failure, Judgment
 
 ENTRY = {"run", "benchmark", "protocol", "judge", "n_judgments", "n_failures", "leaderboard"}
-ENTRY_MORE = {"n_turns_without_checks", "complete", "scale"}
+ENTRY_MORE = {"failures", "n_turns_without_checks", "complete", "scale"}
 ROW = {"model", "score", "ci", "n", "turn_1", "turn_2", "categories"}
 ROW_MORE = {"turn_1_ci", "turn_1_n", "turn_2_ci", "turn_2_n", "n_failures", "bounds", "method"}
-CATEGORY = {"score", "ci", "n"}
+CATEGORY = {"score", "ci", "n", "method"}
 
 
 def summary(folder: Path, judgments: list[Judgment], judges: tuple[dict[str, Any], ...] = ({"name": "j"},), models: tuple[str, ...] = ("m",)) -> Any:
@@ -65,7 +65,8 @@ def test_every_interval_is_a_pair_around_its_value(tmp_path: Path) -> None:
 def test_one_question_has_a_score_and_a_reason_why_no_interval(tmp_path: Path) -> None:
     row = summary(tmp_path, two_turns(1, 8, 6))[0]["leaderboard"][0]
     assert (row["score"], row["ci"], row["reason"]) == (7, None, "one question alone has no interval")
-    assert row["categories"]["writing"] == {"score": 7, "ci": None, "n": 2, "reason": "one question alone has no interval"}
+    reason = "one question alone has no interval"
+    assert row["categories"]["writing"] == {"score": 7, "ci": None, "n": 2, "method": reason, "reason": reason}
 
 
 def test_nothing_judged_is_null_with_reason_and_count(tmp_path: Path) -> None:
@@ -109,16 +110,36 @@ def test_a_prompt_with_another_scale_sets_the_bounds(tmp_path: Path) -> None:
     assert row["bounds"] == [pytest.approx(160 / 3), pytest.approx(260 / 3)]
 
 
-def test_the_mean_of_judges_lies_on_the_mean_of_their_scales(tmp_path: Path) -> None:
+def test_judges_of_different_scales_have_no_mean(tmp_path: Path) -> None:
     rows = [judgment(s, judge=j, question_id=q) for q in (1, 2) for j, s in (("a", 10.0), ("b", 100.0))]
-    entry = summary(tmp_path, rows, judges=({"name": "a"}, {"name": "b", "scale": [0, 100]}))[2]
-    assert entry["scale"] == [0.5, 55]
-    assert (entry["leaderboard"][0]["score"], entry["leaderboard"][0]["ci"][1]) == (55, 55)
+    entries = summary(tmp_path, rows, judges=({"name": "a"}, {"name": "b", "scale": [0, 100]}))
+    assert [e["judge"] for e in entries] == ["a", "b"]
+
+
+def test_the_mean_is_on_the_scale_of_its_judges(tmp_path: Path) -> None:
+    rows = [judgment(s, judge=j, question_id=q) for q in (1, 2) for j, s in (("a", 50.0), ("b", 100.0))]
+    entry = summary(tmp_path, rows, judges=tuple({"name": j, "scale": [0, 100]} for j in "ab"))[2]
+    assert (entry["judge"], entry["scale"], entry["leaderboard"][0]["score"]) == (MEAN, [0, 100], 75)
+
+
+@pytest.mark.parametrize(("others", "mean"), [({"a": 4.0}, None), ({"a": 4.0, "b": 6.0}, 5)])
+def test_the_checks_stay_apart_from_the_mean(others: dict[str, float], mean: float | None, tmp_path: Path) -> None:
+    """Also under another name, and where they judge one question of two only."""
+    rows = [judgment(s, judge=j, question_id=q) for q in (1, 2) for j, s in others.items()] + [judgment(10.0, judge="renamed")]
+    judges = ({"name": "renamed", "spec": "checks"}, *({"name": j, "spec": f"openai:{j}"} for j in others))
+    means = [(e["leaderboard"][0]["score"], e["n_judgments"]) for e in summary(tmp_path, rows, judges=judges) if e["judge"] == MEAN]
+    assert means == ([] if mean is None else [(mean, 2)])
+
+
+@pytest.mark.parametrize("score", [0.5, 11.0, -1.0, 1e300])
+def test_a_score_outside_its_judges_scale_is_refused_with_its_line(score: float, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"judgments\.jsonl line 2: score \S+ lies outside the scale 1 to 10 of judge 'j'"):
+        summary(tmp_path, [judgment(), judgment(score)])
 
 
 @pytest.mark.parametrize(("fields", "who"), [({"judge": "x"}, "judge 'x'"), ({"model": "x"}, "model 'x'")])
 def test_judgments_of_another_run_are_refused_and_not_dropped(fields: dict[str, str], who: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"judgment 2 is of a {who} that run.json does not name"):
+    with pytest.raises(InputError, match=f"line 2: the judgment is of a {who} that run.json does not name"):
         summary(tmp_path, [judgment(), judgment(**fields)])
 
 

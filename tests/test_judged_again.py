@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from loopback import LoopbackServer
 
 import judgebench as jb
-from loopback import LoopbackServer
 
 QUESTIONS = [
     {"question_id": 1, "category": "zoo", "turns": ["Name a bird.", "And its egg?"], "references": ["Any bird.", "Its egg."]},

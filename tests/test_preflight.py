@@ -66,7 +66,7 @@ def test_all_problems_of_all_specs_come_at_once(ready: Any) -> None:
         )  # fmt: skip
         assert server.requests == []
     wanted = [
-        "--generator-arg temperature=", "opnai:x: unknown provider", "recorded:/no/such: no such file", "http://h:99999#m: not a URL", "unknown prompt 'singel': did you mean 'single'?",
+        "--generator-arg temperature=", "opnai:x: unknown provider", "recorded:/no/such: no such file", "http://h:99999#m: not a URL", "unknown prompt 'singel', and neither FILE.toml nor FILE.jsonl#NAME; did you mean 'single'?",
         "--model: two are called 'fake'", "openai:gpt: no key; export OPENAI_API_KEY=...", "anthropic:claude: no key; export ANTHROPIC_API_KEY=...",
     ]  # fmt: skip
     assert len(got) == len(wanted)

@@ -13,6 +13,7 @@ from judgebench import resources
 from judgebench.errors import InputError
 from judgebench.prompts import Prompt, PromptSet, describe, fence, load_prompts, template_fields
 from judgebench.types import Answer, Question
+from judgebench.verdicts import read_rating
 
 SHIPPED = load_prompts("single")
 QUESTION = Question(7, "math", ("What is 2 + 2?", "And doubled?"), ("It is 4.", "It is 8."))
@@ -182,6 +183,26 @@ def test_the_hash_changes_with_every_byte_that_reaches_the_judge(tmp_path: Path)
     assert load_prompts(str(write(path, f'# a comment\ndescription = "for people"\n{OWN}'))).sha256 in found, "what the judge never sees changes nothing"
 
 
+@pytest.mark.parametrize("scale", [(0, 1), (1, 5), (1, 10), (0, 100)])
+def test_asking_again_names_the_scale_and_shows_no_number_that_could_be_read(scale: tuple[int, int], tmp_path: Path) -> None:
+    prompt = load_prompts(str(write(tmp_path / "mine.toml", f"scale = {list(scale)}\n{OWN}"))).base
+    assert f"from {scale[0]} to {scale[1]}" in prompt.reask
+    for echo in (prompt.reask, prompt.reask.partition("now, ")[2], prompt.reask.partition("form ")[2], prompt.reask.replace(". ", ".\n")):
+        assert read_rating(echo, prompt.scale).score is None
+    assert read_rating(f"{prompt.reask}\nRating: [[1]]", prompt.scale).score == 1
+
+
+def test_a_prompt_of_fastchat_asks_again_on_its_scale(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.jsonl", json.dumps({"name": "single-v1", "type": "single", "prompt_template": "{question} {answer}"}))
+    assert "from 1 to 10" in load_prompts(str(path)).base.reask
+
+
+def test_a_name_with_a_nul_is_said_in_one_line() -> None:
+    for spec in ("\x00.toml", "\x00.jsonl#x", "single\x00"):
+        with pytest.raises(InputError, match="NUL"):
+            load_prompts(spec)
+
+
 def test_the_hash_of_a_set_covers_all_four(tmp_path: Path) -> None:
     base = write(tmp_path / "mine.toml")
     found = [load_prompts(str(base)).sha256]
@@ -209,6 +230,8 @@ def test_the_hash_of_a_set_covers_all_four(tmp_path: Path) -> None:
         (f"scale = [1, inf]\n{OWN}", '"scale" must be [lowest, highest]'),
         (f"scale = [1, nan]\n{OWN}", '"scale" must be [lowest, highest]'),
         (f"scale = [false, true]\n{OWN}", '"scale" must be [lowest, highest]'),
+        (f"scale = [-5, 5]\n{OWN}", '"scale" starts at -5, and a rating has no sign'),
+        ("x = " + "[" * 20_000, "not valid TOML"),
         ('user = "{{ answer"', "the template does not compile"),
         ('user = "{% if %}{{ answer }}"', "the template does not compile"),
         ('user = "{{ answer }}{{ anwser }}"', "'anwser' is undefined"),
@@ -278,7 +301,7 @@ def test_a_prompt_that_needs_a_reference_tells_which_question_has_none(tmp_path:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("singel", "unknown prompt 'singel': did you mean 'single'? known are single, or give FILE.toml or FILE.jsonl#NAME"),
+        ("singel", "unknown prompt 'singel', and neither FILE.toml nor FILE.jsonl#NAME; did you mean 'single'?"),
         ("", "unknown prompt ''"),
         ("../prompts/single", "unknown prompt"),
         ("x" * 5000, "unknown prompt"),

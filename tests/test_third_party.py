@@ -93,7 +93,7 @@ def test_a_shipped_prefix_is_not_replaced() -> None:
         ("nothing:x", "is no generator (without identity, remote, generate, close)"),
         ("absent:x", "failed (ModuleNotFoundError: No module named 'their_absent_package')"),
         ("typo:x", "failed (AttributeError: "),
-        ("ecco:x", "did you mean echo:NAME?"),
+        ("ecco:x", "did you mean 'echo'?"),
     ],
 )
 def test_a_broken_package_is_one_clear_line(text: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,6 +57,11 @@ def test_own_cases(row):
         ("Rating: [[4/5]]", (0.0, 5.0), Reading(4.0)),
         ("Rating: [[4]]/10", (0.0, 5.0), Reading(None, OUT_OF_RANGE)),
         ("Rating: 85/100", (1.0, 100.0), Reading(85.0)),
+        ("Rating:-3", (0.0, 5.0), Reading(None, OUT_OF_RANGE)),
+        ("Overall score -8", (1.0, 10.0), Reading(None, OUT_OF_RANGE)),
+        ("[[.5]]", (0.0, 1.0), Reading(0.5)),
+        ("Rating: .5", (0.0, 1.0), Reading(0.5)),
+        ("Rating: [[.5]]", (1.0, 10.0), Reading(None, OUT_OF_RANGE)),
     ],
 )
 def test_problem_and_scale(text, scale, expected):

@@ -40,7 +40,7 @@ class ModelScores:
     highest: float | None
 
 
-Clusters = dict[str, list[float]]  # question -> [sum, count]
+Clusters = dict[str, list[float]]  # question -> its scores: kept, as a running sum would depend on their order
 
 
 @dataclass
@@ -56,9 +56,7 @@ class _Tally:
             self.failures += 1
             return
         for clusters in (self.everything, of_turn, of_category):
-            cluster = clusters.setdefault(row.question, [0.0, 0])
-            cluster[0] += row.score
-            cluster[1] += 1
+            clusters.setdefault(row.question, []).append(row.score)
 
 
 def leaderboard(
@@ -74,12 +72,13 @@ def leaderboard(
     for row in rows:
         tallies.setdefault(row.model, _Tally()).add(row)
     boards = [_model_scores(model, tally, scale, confidence_level) for model, tally in tallies.items()]
-    return tuple(sorted(boards, key=lambda b: (b.score.value is None, -(b.score.value or 0.0), b.model)))
+    # twelve digits: means that differ by rounding alone are equal, and go by name
+    return tuple(sorted(boards, key=lambda b: (b.score.value is None, -round(b.score.value or 0.0, 12), b.model)))
 
 
 def _model_scores(model: str, tally: _Tally, scale: tuple[float, float], level: float) -> ModelScores:
     def estimate(clusters: Clusters) -> Estimate:
-        return clustered_mean(((s, int(k)) for s, k in clusters.values()), scale, level)
+        return clustered_mean(((math.fsum(scores), len(scores)) for scores in clusters.values()), scale, level)
 
     score = estimate(tally.everything)
     total, n, failed = (score.value or 0.0) * score.n, score.n, tally.failures

@@ -5,6 +5,6 @@ fields are listed in `docs/checks.md` and in the docstring of each class.
 """
 
 from judgebench.checks.base import Check, CheckTimeout
-from judgebench.checks.registry import KINDS, parse_check
+from judgebench.checks.registry import KINDS, described, parse_check
 
-__all__ = ["KINDS", "Check", "CheckTimeout", "parse_check"]
+__all__ = ["KINDS", "Check", "CheckTimeout", "described", "parse_check"]

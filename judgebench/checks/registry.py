@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import typing
 from typing import Any
 
 from judgebench.checks.base import Check
+from judgebench.checks.examples import EXAMPLES
 from judgebench.checks.quantity import Choice, Count, EachCount, Number, Occurrences
 from judgebench.checks.structure import AnyOf, Json, Python, Table
 from judgebench.checks.text_parts import PARTS, UNITS
@@ -26,6 +26,7 @@ from judgebench.checks.wording import (
     Regex,
     StartsWith,
 )
+from judgebench.complaints import nearest, quoted
 
 KINDS: dict[str, type[Check]] = {
     "exact": Exact, "number": Number, "choice": Choice, "contains": Contains, "lacks": Lacks, "count": Count, "each_count": EachCount,
@@ -38,7 +39,13 @@ _PIECES = tuple(unit for unit in UNITS if unit != "characters")
 _CHOICES = {
     "part": PARTS, "unit": tuple(UNITS), "of": _PIECES, "where": ("answer", "last", "any"), "case": ("lower", "upper"), "type": ("object", "array", "any"),
 }  # fmt: skip
+_ALL = "judgebench list checks shows them all"
 _DEEPEST = 5  # checks inside checks
+
+
+def described() -> dict[str, str]:
+    """Every kind of check with what it looks at and an example, in one line."""
+    return {kind: f"{' '.join(str(cls.__doc__).split(chr(10) * 2)[0].split()).rstrip('.')}. {EXAMPLES[kind]}" for kind, cls in KINDS.items()}
 
 
 def parse_check(raw: object, _depth: int = 1) -> Check:
@@ -49,9 +56,9 @@ def parse_check(raw: object, _depth: int = 1) -> Check:
         raise ValueError(f"checks stand inside checks more than {_DEEPEST} deep")
     kind = raw.get("kind")
     if kind is None:
-        raise ValueError(f'a check needs a "kind": {", ".join(KINDS)}')
+        raise ValueError(f'a check needs a "kind": {", ".join(KINDS)} ({_ALL})')
     if not isinstance(kind, str) or kind not in KINDS:
-        raise ValueError(f"unknown kind of check {_shown(kind)}{_nearest(kind, KINDS)}")
+        raise ValueError(f"unknown kind of check {_shown(kind)}{nearest(str(kind), KINDS)} ({_ALL})")
     cls = KINDS[kind]
     fields = {f.name.rstrip("_"): f for f in dataclasses.fields(cls)}
     hints = typing.get_type_hints(cls)
@@ -60,12 +67,12 @@ def parse_check(raw: object, _depth: int = 1) -> Check:
         if key == "kind":
             continue
         if key not in fields:
-            raise ValueError(f"check {kind!r} has no field {_shown(key)}{_nearest(key, fields)}")
+            raise ValueError(f"check {kind!r} has no field {_shown(key)}{nearest(key, fields)} ({_ALL})")
         name = fields[key].name
         given[name] = _value(f"{kind}.{key}", value, str(hints[name]), _depth)
         choices = _PIECES if (kind, key) == ("each", "unit") else _CHOICES.get(key)
         if choices and given[name] not in choices:
-            raise ValueError(f"{kind}.{key} is one of {', '.join(choices)}, not {_shown(value)}{_near(str(value), choices)}")
+            raise ValueError(f"{kind}.{key} cannot be {_shown(value)}{nearest(str(value), choices)}")
     if missing := [k for k, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING and f.name not in given]:
         raise ValueError(f"check {kind!r} lacks {', '.join(missing)}")
     try:
@@ -118,14 +125,4 @@ def _shown(value: Any) -> str:
     """A value as a message shows it: on one line and short."""
     if isinstance(value, (dict, list)):
         return "an object" if isinstance(value, dict) else "a list"
-    text = repr(value[:60] if isinstance(value, str) else value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _nearest(word: object, names: typing.Iterable[str]) -> str:
-    return _near(str(word)[:60], names) or f"; known are {', '.join(sorted(names))}"
-
-
-def _near(word: str, names: typing.Iterable[str]) -> str:
-    near = difflib.get_close_matches(word[:60], list(names), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return quoted(value)

@@ -97,6 +97,8 @@ def _print_diagnosis(one: Diagnosis) -> None:
             result(f"  {name}: {_told(value)}")
     for problem in one.problems:
         result(f"  problem: {plain(problem)}")
+    for warning in one.warnings:
+        result(f"  warning: {plain(warning)}")
     for row in one.bad_rows:
         result(f"    line {row.line}: {plain(row.problem)}")
     if one.n_bad_rows > len(one.bad_rows):

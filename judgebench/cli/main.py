@@ -19,16 +19,17 @@ from click.core import ParameterSource
 
 import judgebench
 from judgebench.cli.console import complain
+from judgebench.complaints import near, quoted
 from judgebench.errors import JudgebenchError
 
 _SECRET_NAMES = ("KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "AUTH")
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL = "stdout: cannot be written ({}); free space or send it elsewhere"
-EXIT_INPUT, EXIT_INCOMPLETE, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 70, 130
+EXIT_INPUT, EXIT_BUG, EXIT_INTERRUPTED = 2, 70, 130
 _COMMANDS = {
     "run": ("judgebench.cli.run", "Answer a benchmark, judge the answers, print the leaderboard."),
     "show": ("judgebench.cli.show", "Print the leaderboards of finished runs."),
-    "list": ("judgebench.cli.listing", "List benchmarks, prompts, generators or judges."),
+    "list": ("judgebench.cli.listing", "List benchmarks, prompts, generators, judges or checks."),
     "doctor": ("judgebench.cli.doctor", "Check keys, URLs and files; one tiny call per model."),
 }
 
@@ -44,6 +45,12 @@ class LazyGroup(click.Group):
             return None
         found = importlib.import_module(_COMMANDS[cmd_name][0]).command
         return cast(click.Command, found)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-") and (meant := near(name, _COMMANDS)):
+            ctx.fail(f"No such command {quoted(name)}; did you mean {meant!r}?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

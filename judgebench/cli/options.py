@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import os
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from judgebench.complaints import nearest
 from judgebench.errors import InputError
 
 DEFAULT_LOG = Path("runs") / "responses.db"
@@ -37,7 +37,7 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "model": {"multiple": True, "metavar": "SPEC", "help": "Model to evaluate; repeat for several."},
-    "judge": {"multiple": True, "metavar": "SPEC", "help": "Judge; repeat for several (each gets a board, and their mean)."},
+    "judge": {"multiple": True, "metavar": "SPEC", "help": "Judge; repeat for several (each gets a board; raters on one scale also their mean)."},
     "limit": {"type": _POSITIVE, "metavar": "N", "help": "Only N questions, taken in turn from every category."},
     "category": {"multiple": True, "metavar": "C", "help": "Only this category; repeat for several."},
     "samples": {"type": _POSITIVE, "default": 1, "show_default": True, "metavar": "K", "help": "Judgments per turn and judge."},
@@ -62,7 +62,8 @@ def run_options(function: F) -> F:
     for name, settings in reversed(OPTIONS.items()):
         function = click.option(f"--{name.replace('_', '-')}", name, envvar=f"JUDGEBENCH_{name.upper()}", show_envvar=False, **settings)(function)
     function = click.option("--env-file", type=EXISTING_FILE, help="Read environment variables (keys) from a file.")(function)
-    return click.option("--config", type=EXISTING_FILE, help="judgebench.toml or a run.json (default: ./judgebench.toml if there).")(function)
+    config = click.Path(exists=True, path_type=Path)
+    return click.option("--config", type=config, metavar="FILE", help="judgebench.toml, a run.json or a run's folder (default: ./judgebench.toml if there).")(function)
 
 
 def configured(ctx: click.Context, benchmark: str | None, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +78,10 @@ def configured(ctx: click.Context, benchmark: str | None, given: Mapping[str, An
     for key, value in from_file.items():
         if key in OPTIONS and ctx.get_parameter_source(key) in (ParameterSource.DEFAULT, None):
             settings[key] = _converted(ctx, key, value, path)
-    settings["benchmark"] = benchmark or from_file.get("benchmark")
+    try:
+        settings["benchmark"] = benchmark or (_text(from_file["benchmark"]) if from_file.get("benchmark") is not None else None)
+    except click.BadParameter as error:
+        raise InputError(f"{path}: benchmark: {error.message}") from error
     if not settings["benchmark"]:
         raise InputError("run: names no benchmark; try `judgebench run mtbench`")
     return settings
@@ -88,8 +92,14 @@ def _converted(ctx: click.Context, key: str, value: Any, path: Path | None) -> A
     parameter = next(p for p in ctx.command.params if p.name == key)
     try:
         if OPTIONS[key].get("multiple"):
+            if isinstance(value, dict) and key.endswith("_arg"):
+                return tuple(f"{name}={_json(item)}" for name, item in value.items())
             items = value if isinstance(value, list) else [value]
-            return tuple(str(item) for item in items)
+            if any(isinstance(item, (dict, list)) for item in items):
+                raise click.BadParameter("takes a text or a list of texts")
+            return tuple(_text(str(item)) for item in items)
+        if value is not None and isinstance(parameter.type, (click.types.StringParamType, click.Path)):
+            return parameter.type.convert(_text(value), parameter, ctx)
         if OPTIONS[key].get("is_flag"):
             if not isinstance(value, bool):
                 raise click.BadParameter("takes true or false")
@@ -99,6 +109,19 @@ def _converted(ctx: click.Context, key: str, value: Any, path: Path | None) -> A
         return None if value is None else parameter.type.convert(value, parameter, ctx)
     except click.BadParameter as error:
         raise InputError(f"{path}: {key}: {error.message}") from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or "\x00" in value:
+        raise click.BadParameter("holds a NUL character; remove it" if isinstance(value, str) else f"{str(value)[:60]!r} is no text; put it in quotes")
+    return value
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:  # a date, or nan
+        raise click.BadParameter(f"{str(value)[:60]!r} is nothing that JSON can carry") from error
 
 
 def read_env_file(path: Path | None) -> None:
@@ -117,11 +140,13 @@ def read_env_file(path: Path | None) -> None:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The settings of a judgebench.toml or a run.json, by option.
+    """The settings of a judgebench.toml, a run.json or a run's folder, by option.
 
     Raises:
         InputError: it cannot be read, or an unknown key with the nearest name.
     """
+    if path.is_dir():
+        path /= "run.json"
     try:
         text = path.read_text(encoding="utf-8")
         raw = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
@@ -131,22 +156,17 @@ def read_config(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: holds no settings")
     if path.suffix == ".json":
         return _from_run(raw, path)
+    known = (*OPTIONS, "benchmark")
     if unknown := sorted(set(raw) - {"run"}):
-        near = [f"; did you mean [run] with {unknown[0]} in it?"] if unknown[0] in OPTIONS else [_nearest(unknown[0], ("run",))]
-        raise InputError(f"{path}: unknown key {unknown[0]!r}{near[0]}")
+        misplaced = unknown[0].replace("-", "_") in known
+        raise InputError(f"{path}: unknown key {unknown[0]!r}{'; put it under [run]' if misplaced else nearest(unknown[0], ('run',))}")
     table = raw.get("run", {})
     if not isinstance(table, dict):
         raise InputError(f"{path}: [run] must be a table")
-    known = (*OPTIONS, "benchmark")
     table = {key.replace("-", "_"): value for key, value in table.items()}
     if unknown := sorted(set(table) - set(known)):
-        raise InputError(f"{path}: unknown key {unknown[0]!r} in [run]{_nearest(unknown[0], known)}")
+        raise InputError(f"{path}: unknown key {unknown[0]!r} in [run]{nearest(unknown[0], known)}")
     return table
-
-
-def _nearest(word: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
 
 
 def _from_run(raw: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -152,7 +153,7 @@ def _mended(outcome: Outcome) -> str:
     why = str(outcome.document["stopped"])
     if not outcome.resumable:
         return f"{why} ({some(outcome.document['counts']['failures']['provider_error'], 'judgment')} in all); complete the recorded answers, or ask the model itself"
-    if "again" in why:  # the reason says itself what to run, and with what changed
+    if re.search(r"\brun (the same command )?again\b", why):  # the reason says itself what to run, and with what changed
         return f"{why} (what was answered is kept)"
     return f"{why}; what was answered is kept: to resume, run the same command again"
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from judgebench import resources
+from judgebench.complaints import near
 from judgebench.doctor.files import benchmark_folder, file, run_folder
 from judgebench.doctor.findings import Diagnosis
 from judgebench.doctor.models import model
 from judgebench.errors import InputError
 from judgebench.judge_specs import LOCAL_JUDGES
 from judgebench.providers import PROVIDERS
-
-_RUN_FILES = ("run.json", "answers.jsonl", "judgments.jsonl", ".answers.jsonl.partial", ".judgments.jsonl.partial")
+from judgebench.store import unfinished
 
 
 def examine(argument: str, environ: Mapping[str, str], *, seconds: float = 60.0, waiting: Callable[[str], None] | None = None) -> Diagnosis:
@@ -30,7 +29,7 @@ def examine(argument: str, environ: Mapping[str, str], *, seconds: float = 60.0,
         if path.is_file():
             return run_folder(argument, path.parent) if path.name == "run.json" else file(argument, path)
         if path.is_dir():
-            return run_folder(argument, path) if any((path / name).exists() for name in _RUN_FILES) else benchmark_folder(argument)
+            return run_folder(argument, path) if (path / "run.json").is_file() or unfinished(path) else benchmark_folder(argument)
         if argument in resources.names("benchmarks"):
             return benchmark_folder(argument)
         _not_a_path(argument, path)
@@ -45,8 +44,7 @@ def _not_a_path(argument: str, path: Path) -> None:
     """Raise InputError for what was meant as a file or a benchmark and is none."""
     if ":" in argument or "=" in argument or argument in LOCAL_JUDGES:
         return
-    near = difflib.get_close_matches(argument, resources.names("benchmarks"), n=1)
-    if near:
-        raise InputError(f"{argument}: did you mean the benchmark {near[0]!r}?")
+    if meant := near(argument, resources.names("benchmarks")):
+        raise InputError(f"{argument}: did you mean the benchmark {meant!r}?")
     if argument.partition("/")[0].lower() not in PROVIDERS and ("/" in argument or path.suffix):
         raise InputError(f"{argument}: no such file or folder; give a file, a run folder or a SPEC such as openai:NAME")

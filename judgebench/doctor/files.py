@@ -17,20 +17,21 @@ from judgebench.doctor.environment import log_state
 from judgebench.doctor.findings import BadRow, Diagnosis, Fact
 from judgebench.errors import InputError
 from judgebench.formats.answers import model_of, parse_answer
-from judgebench.formats.jsonl import BOM, Row, parse_object
+from judgebench.formats.jsonl import BOM, GZIP, Row, parse_object
 from judgebench.formats.questions import parse_question
 from judgebench.prompts import load_prompts
-from judgebench.store import parse_judgment, read_run
+from judgebench.store import RUN_FILES, parse_judgment, read_run
 
 SHOWN_ROWS = 20
 _LOOKED_AT = 50  # rows by which the kind of a file is told
-_RUN_FILES = ("run.json", "questions.jsonl", "answers.jsonl", "judgments.jsonl", "summary.json", "report.html")
 
 
 def file(argument: str, path: Path) -> Diagnosis:
     """Examine a file. Raises InputError when nothing can be said about it."""
     with path.open("rb") as opened:
         head = opened.read(16)
+    if head.startswith(GZIP):
+        raise InputError(f"{path}: is gzip-compressed; gunzip it first")
     if head == b"SQLite format 3\x00":
         return _log(argument, path)
     if path.suffix == ".toml":
@@ -47,7 +48,7 @@ def _log(argument: str, path: Path) -> Diagnosis:
 def _toml(argument: str, path: Path) -> Diagnosis:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not valid TOML ({error})") from error
     if path.name == "benchmark.toml" or "sampling" in raw or "examples" in raw:
         found = benchmark_folder(str(path.parent))
@@ -56,7 +57,9 @@ def _toml(argument: str, path: Path) -> Diagnosis:
         return Diagnosis(argument, "configuration", {"settings": sorted(raw["run"])}, commands=(f"judgebench run --config {shlex.quote(argument)}",))
     prompts = load_prompts(str(path))
     facts: dict[str, Fact] = {"name": prompts.name, "verdict": prompts.base.verdict, "scale": f"{prompts.base.scale[0]:g} to {prompts.base.scale[1]:g}", "sha256": prompts.sha256}
-    return Diagnosis(argument, "judge prompt", facts, commands=(f"judgebench run BENCHMARK --judge SPEC --prompt {shlex.quote(argument)}",))
+    silent = prompts.base.verdict == "rating" and not any("[[" in str(raw.get(name, "")) for name in ("system", "user"))
+    warnings = (f"{path}: neither text shows the judge the form of the verdict; end with a line such as Rating: [[5]]",) if silent else ()
+    return Diagnosis(argument, "judge prompt", facts, commands=(f"judgebench run BENCHMARK --judge SPEC --prompt {shlex.quote(argument)}",), warnings=warnings)
 
 
 @dataclass
@@ -68,6 +71,7 @@ class _Seen:
     n_bad: int = 0
     keys: dict[Any, int] = field(default_factory=dict)
     counts: dict[str, Counter[str]] = field(default_factory=dict)
+    without_checks: int = 0
 
     def complain(self, line: int, problem: str) -> None:
         self.n_bad += 1
@@ -103,6 +107,8 @@ def _rows(argument: str, path: Path) -> Diagnosis:
         return Diagnosis(argument, "unknown", {"rows": 0}, (f"{path}: empty; give a file with one JSON object per line",), exit_code=2)
     facts: dict[str, Fact] = {"rows": seen.rows, "bad rows": seen.n_bad}
     facts |= {what: [f"{name} {n}" for name, n in counts.items()] if len(counts) <= SHOWN_ROWS else len(counts) for what, counts in seen.counts.items()}
+    if kind == "questions":
+        facts["turns without checks"] = seen.without_checks
     problems = (_NOT_OURS.format(path),) if kind == "unknown" else (f"{path}: {seen.n_bad} of {seen.rows} rows cannot be used",) if seen.n_bad else ()
     return Diagnosis(argument, kind, facts, problems, tuple(seen.bad), seen.n_bad, () if problems else _commands(kind, argument, path, seen), 2 if problems else 0)
 
@@ -140,7 +146,8 @@ def _question(row: Row, path: Path, seen: _Seen) -> None:
     question = parse_question(row, path, {})
     seen.once(row.line, str(question.id), f"question_id {question.id}")
     seen.count("categories", question.category)
-    seen.count("turns per question", f"{len(question.turns)} turns")
+    seen.count("turns per question", f"{len(question.turns)} turn{'' if len(question.turns) == 1 else 's'}")
+    seen.without_checks += sum(not question.turn_checks(turn) for turn in range(1, len(question.turns) + 1))
 
 
 def _answer(row: Row, path: Path, seen: _Seen) -> None:
@@ -203,9 +210,10 @@ def benchmark_folder(argument: str) -> Diagnosis:
             return Diagnosis(argument, "benchmark", rows.facts, rows.problems, rows.bad_rows, rows.n_bad_rows, exit_code=2)
         return Diagnosis(argument, "benchmark" if questions else "unknown", problems=error.problems, exit_code=2)
     checked = sum(any(question.checks) for question in found.questions())
+    bare = sum(not question.turn_checks(turn) for question in found.questions() for turn in range(1, len(question.turns) + 1))
     facts: dict[str, Fact] = {
         "protocol": found.settings.protocol, "questions": len(found), "turns": found.n_turns, "categories": [f"{c} {n}" for c, n in found.category_counts.items()],
-        "questions with checks": checked, "examples": list(found.settings.examples), "sha256": found.sha256,
+        "questions with checks": checked, "turns without checks": bare, "examples": list(found.settings.examples), "sha256": found.sha256,
     }  # fmt: skip
     judge = "" if checked else " --judge SPEC"
     return Diagnosis(argument, "benchmark", facts, commands=(f"judgebench run {shlex.quote(argument)} --model SPEC{judge}",))
@@ -214,7 +222,7 @@ def benchmark_folder(argument: str) -> Diagnosis:
 def run_folder(argument: str, folder: Path) -> Diagnosis:
     """Examine a run folder: whether it is complete, and whether its files hold what run.json says."""
     if not (folder / "run.json").is_file():
-        said = f"{folder}: a run that has not finished writing (no run.json); run the same command again"
+        said = f"{folder}: a run that has not finished (no run.json); run the same command again"
         return Diagnosis(argument, "run", {"complete": False}, (said,), exit_code=2)
     run = read_run(folder)
     complete, counts = run.get("complete") is True, run.get("counts")
@@ -235,6 +243,6 @@ def run_folder(argument: str, folder: Path) -> Diagnosis:
             bad += [BadRow(row.line, f"{name}.jsonl: {row.problem}") for row in rows.bad_rows]
         elif expected is not None and facts[name] != expected:
             problems.append(f"{path}: holds {facts[name]} rows, and run.json says {expected}; run the same command again to write it anew")
-    facts["files"] = [name for name in _RUN_FILES if (folder / name).is_file()]
+    facts["files"] = [name for name in RUN_FILES if (folder / name).is_file()]
     commands = () if problems else (f"judgebench show {shlex.quote(str(folder))}",)
     return Diagnosis(argument, "run", facts, tuple(problems), tuple(bad[:SHOWN_ROWS]), len(bad), commands, 2 if problems else 0)

@@ -25,7 +25,7 @@ class Diagnosis:
             "judgments", "benchmark settings", "configuration", "response log" or "unknown".
         facts: what was found, in the order in which it is told. No secret is among them.
         problems: one line each. bad_rows: the first of the rows that cannot be used. n_bad_rows: how many there are.
-        commands: command lines that apply to it.
+        commands: command lines that apply to it. warnings: one line each about what can be used and is probably not meant so.
         exit_code: 0, 2 when the input or a key is wrong, 3 when an endpoint does not answer.
     """
 
@@ -37,6 +37,7 @@ class Diagnosis:
     n_bad_rows: int = 0
     commands: tuple[str, ...] = ()
     exit_code: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -17,6 +17,7 @@ from judgebench.errors import CredentialError, EndpointDownError, InputError, Pr
 from judgebench.types import Generator, Request, Response
 
 _THROTTLED = (429, 529)
+_NOT_SENT = ("connection", "open_files")  # kinds of failure in which no request left this machine
 _FATAL = ("credentials", "not_found")  # kinds of failure that every other call to the endpoint would share
 _DOWN_AFTER = 5  # requests in a row that used up all their tries, with none answered in between
 
@@ -94,6 +95,7 @@ class DurableGenerator:
             del self._shared.flying[key]
 
     async def _asked(self, key: str, request: Request) -> Response:
+        self._log.require_writable()  # before the call: its answer could not be kept
         if self._before_first is not None:
             await self._before_first()
         attempt = self._log.attempts(key) if self._fresh else 0
@@ -132,8 +134,8 @@ class DurableGenerator:
                 reached("after-response")
                 logged = await self._log.put(key, attempt, self.identity, request, response)
             except ProviderError as error:
-                throttled, retry_after = error.status in _THROTTLED, error.retry_after
-                billed = error.status is None and error.kind != "connection"  # an error status costs nothing, a lost answer may
+                throttled, retry_after = error.status in _THROTTLED or error.kind == "open_files", error.retry_after
+                billed = error.status is None and error.kind not in _NOT_SENT  # an error status costs nothing, a lost answer may
                 self._counters.retried[error.kind] += 1
                 if error.kind in _FATAL:  # before the place is given back: whoever waits for it must not send the same in vain
                     self._limiter.stop(self._for_the_run(error))

@@ -11,7 +11,7 @@ import errno
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -34,18 +34,23 @@ _MAGIC = b"SQLite format 3\0"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
-def is_made(path: Path) -> bool:
+def is_made(path: Path, opened: Callable[[Path], sqlite3.Connection] | None = None) -> bool:
     """Whether the file is a response log already; False for one that is absent or empty.
 
+    Args:
+        opened: makes the connection to look through, None for an ordinary one.
+
     Raises:
-        InputError: it is something else, or of a newer judgebench.
+        InputError: it is something else, or of a newer judgebench. StorageError: it is no ordinary file.
     """
+    if path.exists() and not path.is_file():  # a folder, /dev/null, a pipe
+        raise StorageError(f"{path}: not a response log (no ordinary file); name another file with --log")
     if not path.exists() or path.stat().st_size == 0:
         return False
     with path.open("rb") as file:  # SQLite itself takes a file of a few bytes for an empty database, and would overwrite it
         if file.read(len(_MAGIC)) != _MAGIC:
             raise InputError(f"{path}: not a response log (no database at all); name another file with --log")
-    with contextlib.closing(_opened(path)) as connection, _damage_named(path):
+    with _damage_named(path), contextlib.closing((opened or _opened)(path)) as connection:
         version, application = (connection.execute(f"PRAGMA {p}").fetchone()[0] for p in ("user_version", "application_id"))
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if application == 0 and version == 0 and tables == 0:
@@ -127,6 +132,33 @@ def connected(path: Path, journal: str) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA wal_autocheckpoint = 0")
     connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+    return connection
+
+
+def is_read_only(path: Path) -> bool:
+    """Whether a file that is there cannot be written: its mode, its folder's or the mount's forbids it."""
+    return path.is_file() and path.stat().st_size > 0 and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+
+
+def reading(path: Path) -> sqlite3.Connection:
+    """A connection to a log that cannot be written, where even to read a WAL's file SQLite would want to make others.
+
+    Args:
+        path: absolute.
+    """
+    for options in ("mode=ro", "mode=ro&immutable=1"):
+        connection = sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            connection.close()
+            if "immutable" in options:
+                raise
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            break
     return connection
 
 

@@ -23,13 +23,14 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
-from judgebench.engine.log_file import WAL_BYTES, connected, held, is_made, prepared, storage_error, storage_errors
+from judgebench.engine.log_file import WAL_BYTES, connected, held, is_made, is_read_only, prepared, reading, storage_error, storage_errors
 from judgebench.errors import ProviderError, StorageError
 from judgebench.formats.jsonl import cleaned
-from judgebench.types import Request, Response, Usage
+from judgebench.types import FinishReason, Request, Response, Usage
 
+_FINISH_REASONS = frozenset(get_args(FinishReason))
 _NEWEST = "SELECT attempt, response FROM responses WHERE request = ? ORDER BY attempt DESC LIMIT 1"
 _CHECKPOINT_MILLISECONDS = 1000  # a checkpoint waits no longer for a foreign reader; commits of other processes wait for it
 
@@ -38,10 +39,19 @@ def request_key(identity: str, request: Request) -> str:
     """The hash under which a response is kept: everything that could change the answer, and nothing else."""
     sampling = request.sampling
     asked = [
-        identity, [(m.role, m.content) for m in request.messages], sampling.temperature, sampling.max_tokens, sampling.extra, request.sample,
+        identity, [(m.role, m.content) for m in request.messages], *map(_plain, (sampling.temperature, sampling.max_tokens, sampling.extra)), request.sample,
         request.prompt_sha256,
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """JSON in which a number has one spelling: 1.0 is 1, as to every API; true stays apart from both."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _plain(held) for key, held in value.items()}
+    return [_plain(held) for held in value] if isinstance(value, (list, tuple)) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +76,8 @@ class ResponseLog:
     """A response log, open for one run.
 
     Args:
-        path: the file; made with its folder when absent, readable by its owner alone.
+        path: the file; made with its folder when absent, readable by its owner alone. One that is there and cannot be
+            written is read, and `journal` is "read-only".
 
     Raises:
         InputError: the file is something else, or of a newer judgebench.
@@ -79,26 +90,51 @@ class ResponseLog:
         self._broken: Exception | None = None
         self._closed = False
         self._checkpoint_at = WAL_BYTES
-        with storage_errors(path), contextlib.ExitStack() as undo:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            is_made(path)  # a foreign file is refused before a lock file stands beside it
-            self._lock: IO[bytes] = undo.enter_context(open(f"{path}-lock", "ab"))
-            self.journal = prepared(path, self._lock)
-            self._reader = undo.enter_context(contextlib.closing(connected(path, self.journal)))
-            self._writer = connected(path, self.journal)
-            undo.pop_all()  # both stay open until close()
+        self._file = Path(os.path.realpath(path))  # all names of one log share its lock
+        with storage_errors(path):
+            if is_read_only(self._file):
+                is_made(self._file, reading)
+                self.journal, self._reader = "read-only", reading(self._file)
+                return
+            self._open()
         self._thread = threading.Thread(target=self._write, name="response-log", daemon=True)
         self._thread.start()
+
+    def _open(self) -> None:
+        file, lock = self._file, Path(f"{self._file}-lock")
+        with contextlib.ExitStack() as undo:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            is_made(file)  # a foreign file is refused before a lock file stands beside it
+            if not lock.exists():
+                undo.callback(_without_log_no_lock, file, lock)
+            self._lock: IO[bytes] = undo.enter_context(lock.open("ab"))
+            self.journal = prepared(file, self._lock)
+            self._reader = undo.enter_context(contextlib.closing(connected(file, self.journal)))
+            self._writer = connected(file, self.journal)
+            undo.pop_all()  # both stay open until close()
+
+    def require_writable(self) -> None:
+        """Raises StorageError where the log could be opened for reading only."""
+        if self.journal == "read-only":
+            raise StorageError(f"{self.path}: the response log is read-only and does not hold every response; name a writable file with --log")
 
     def get(self, key: str) -> Response | None:
         """The newest response to a request, None when it was never answered."""
         row = self._newest(key)
-        return None if row is None else _response(row[1])
+        return None if row is None else self._response(key, row[1])
 
     def attempts(self, key: str) -> int:
         """How many times a request was answered so far."""
         row = self._newest(key)
-        return 0 if row is None else int(row[0]) + 1
+        if row is not None and not isinstance(row[0], int):
+            raise StorageError(f"{self.path}: the response to request {key[:12]} is damaged; name another file with --log")
+        return 0 if row is None else row[0] + 1
+
+    def _response(self, key: str, document: object) -> Response:
+        try:
+            return _response(document)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise StorageError(f"{self.path}: the response to request {key[:12]} is damaged; name another file with --log") from error
 
     def _newest(self, key: str) -> tuple[int, str] | None:
         try:
@@ -126,7 +162,7 @@ class ResponseLog:
     def _at(self, key: str, attempt: int) -> Response:
         with storage_errors(self.path):
             row = self._reader.execute("SELECT response FROM responses WHERE request = ? AND attempt = ?", (key, attempt)).fetchone()
-        return _response(row[0])
+        return self._response(key, row[0])
 
     async def put_failure(self, key: str, identity: str, request: Request, error: ProviderError) -> None:
         """Commit a failure. It is kept for people and never served."""
@@ -134,6 +170,7 @@ class ResponseLog:
         await self._commit("INSERT INTO failures VALUES (?,?,?,?,?,?,?,?)", values)
 
     async def _commit(self, sql: str, values: tuple[Any, ...]) -> bool:
+        self.require_writable()
         if self._broken is not None:
             raise self._broken
         if self._closed:
@@ -193,7 +230,7 @@ class ResponseLog:
 
     def _wal_bytes(self) -> int:
         try:
-            return os.stat(f"{self.path}-wal").st_size
+            return os.stat(f"{self._file}-wal").st_size
         except OSError:
             return 0
 
@@ -224,6 +261,9 @@ class ResponseLog:
         if self._closed:
             return
         self._closed = True
+        if self.journal == "read-only":
+            self._reader.close()
+            return
         self._queue.put(None)
         self._thread.join()
         self._checkpoint(self._reader)
@@ -243,7 +283,20 @@ def _document(response: Response) -> str:
     )  # fmt: skip
 
 
-def _response(document: str) -> Response:
-    raw = json.loads(document)
-    return Response(raw["text"], raw["finish_reason"], raw["model"], Usage(raw["prompt_tokens"], raw["completion_tokens"]), raw["reasoning"])
+def _without_log_no_lock(file: Path, lock: Path) -> None:
+    """A log that could not be made leaves no lock file behind."""
+    if not file.exists() or file.stat().st_size == 0:
+        lock.unlink(missing_ok=True)
 
+
+def _response(document: object) -> Response:
+    """Raises ValueError, TypeError or KeyError for a row that we did not write like that."""
+    if not isinstance(document, str):
+        raise TypeError
+    raw = json.loads(document)
+    text, finish, tokens, others = raw["text"], raw["finish_reason"], (raw["prompt_tokens"], raw["completion_tokens"]), (raw["model"], raw["reasoning"])
+    if not isinstance(text, str) or finish not in _FINISH_REASONS:
+        raise ValueError
+    if not all(o is None or isinstance(o, str) for o in others) or not all(t is None or type(t) is int for t in tokens):
+        raise ValueError
+    return Response(text, finish, others[0], Usage(*tokens), others[1])

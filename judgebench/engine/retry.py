@@ -12,14 +12,21 @@ ATTEMPTS = 10
 LONGEST_WAIT = 60.0
 LONGEST_RETRY_AFTER = 300.0
 TOTAL_SECONDS = 900.0
+PROTOCOL_ATTEMPTS = 3  # what speaks no HTTP three times over will not learn it
+
+
+class _StopWithoutHTTP(tenacity.stop.stop_base):
+    def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        return isinstance(error, ProviderError) and error.kind == "protocol" and retry_state.attempt_number >= PROTOCOL_ATTEMPTS - 1
 
 
 def retrying(deadline_s: float = TOTAL_SECONDS) -> tenacity.AsyncRetrying:
     """A fresh retry loop for one request whose first try has failed: 9 more within `deadline_s` seconds, with exponential
-    waits and jitter between them."""
+    waits and jitter between them; 2 more where the last answer was no HTTP."""
     return tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception(_worth_another_try),
-        stop=tenacity.stop_after_attempt(ATTEMPTS - 1) | tenacity.stop_before_delay(deadline_s),
+        stop=tenacity.stop_any(tenacity.stop_after_attempt(ATTEMPTS - 1), tenacity.stop_before_delay(deadline_s), _StopWithoutHTTP()),
         wait=_wait,
         reraise=True,
     )

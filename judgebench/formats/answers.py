@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from judgebench.complaints import shown
 from judgebench.errors import InputError
-from judgebench.formats.jsonl import BOM, Row, cleaned, dump, parse_object, read_rows, shown_id
+from judgebench.formats.jsonl import BOM, Row, cleaned, dump, parse_object, read_rows
 from judgebench.types import Answer, QuestionId, Usage
 
 
@@ -18,7 +19,7 @@ def parse_answer(row: Row, path: Path, model: str) -> Answer:
         raise InputError(f'{where}: "question_id" is missing; an answer row needs it')
     turns = _turns(raw)
     if turns is None:
-        raise InputError(f'{where}: an answer to question {shown_id(identity)} needs "turns" (a list of texts) or FastChat\'s "choices"')
+        raise InputError(f'{where}: an answer to question {shown(identity)} needs "turns" (a list of texts) or FastChat\'s "choices"')
     reasons = raw.get("finish_reasons") or ["stop"] * len(turns)
     if not isinstance(reasons, list) or len(reasons) != len(turns):
         raise InputError(f'{where}: "finish_reasons" must be a list as long as "turns"')
@@ -91,7 +92,7 @@ class AnswerIndex:
     def _add(self, row: Row, offset: int) -> None:
         key = str(parse_answer(row, self.path, "").question_id)
         if key in self._places:
-            raise InputError(f"{self.path} line {row.line}: a second answer to question {shown_id(key)} (the first is on line {self._places[key][1]}); keep one")
+            raise InputError(f"{self.path} line {row.line}: a second answer to question {shown(key)} (the first is on line {self._places[key][1]}); keep one")
         self._places[key] = (offset, row.line)
 
     def __len__(self) -> int:

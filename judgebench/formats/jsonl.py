@@ -48,7 +48,7 @@ def read_rows(path: Path, digest: Callable[[bytes], object] | None = None) -> It
 def parse_object(raw: bytes, where: str) -> dict[str, Any]:
     """One JSON object from bytes. Raises InputError that starts with `where`."""
     try:
-        value = _DECODER.decode(raw.decode("utf-8"))
+        value = strict_json(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InputError(f"{where}: not UTF-8 (byte {error.start + 1}); save the file as UTF-8") from error
     except json.JSONDecodeError as error:
@@ -58,6 +58,11 @@ def parse_object(raw: bytes, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(f"{where}: holds {_name(value)}, not an object; every line must look like {{\"question_id\": ...}}")
     return value
+
+
+def strict_json(text: str) -> Any:
+    """A JSON value, every number in it finite. Raises ValueError, or RecursionError for one that is nested too deep."""
+    return _DECODER.decode(text)
 
 
 def _no_constant(name: str) -> float:
@@ -77,12 +82,6 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 def _name(value: Any) -> str:
     return {"list": "a list", "str": "a text", "int": "a number", "float": "a number", "bool": "true or false", "NoneType": "null"}.get(type(value).__name__, "something else")
-
-
-def shown_id(identity: int | str) -> str:
-    """A question's id as a message shows it: on one line and short."""
-    text = str(identity)
-    return text if len(text) <= 60 and text.isprintable() else f"{text[:57]!a}..."
 
 
 def whole(text: str) -> bool:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from judgebench.checks import parse_check
+from judgebench.complaints import shown
 from judgebench.errors import InputError
-from judgebench.formats.jsonl import Row, dump, read_rows, shown_id, whole
+from judgebench.formats.jsonl import Row, dump, read_rows, whole
 from judgebench.types import Question
 
 
@@ -31,7 +32,7 @@ def parse_question(row: Row, path: Path, references: Mapping[str, tuple[str | No
     identity = raw.get("question_id", raw.get("uid"))
     if isinstance(identity, bool) or not isinstance(identity, (int, str)) or not str(identity).strip():
         raise InputError(f'{where}: "question_id" is missing or neither a whole number nor a text; give every question one')
-    whose = f"question {shown_id(identity)}"
+    whose = f"question {shown(identity)}"
     turns = _texts(raw.get("turns"), where, "turns", whose)
     if not turns or not all(isinstance(turn, str) and turn.strip() for turn in turns):
         raise InputError(f'{where}: "turns" of {whose} must be a list of at least one text, none of them empty')

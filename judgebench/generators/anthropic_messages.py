@@ -22,23 +22,22 @@ class AnthropicMessages:
     """A model behind a Messages endpoint.
 
     Args:
-        base_url: up to and without "/v1/messages". model: its name. key: sent as x-api-key. extra: sent with every call.
+        base_url: up to and without "/v1/messages". model: its name. key: sent as x-api-key.
     """
 
     remote = True
 
-    def __init__(self, base_url: str, model: str, key: str, *, extra: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, base_url: str, model: str, key: str) -> None:
         base = base_url.rstrip("/")
         self.model = model
-        self.identity = f"anthropic-messages {base} {model}" + (f" {sorted((extra or {}).items())}" if extra else "")
+        self.identity = f"anthropic-messages {base} {model}"
         self._endpoint = JsonEndpoint(f"{base}/v1/messages", {"x-api-key": key, "anthropic-version": VERSION}, [key], f"{model} at {base}")
-        self._extra = dict(extra or {})
         self.adaptations = Adaptations()
 
     async def generate(self, request: Request) -> Response:
         """Answer; a parameter that the model refuses is left out, then and from there on."""
         return await adapted_call(
-            self.adaptations, lambda: messages_body(self.model, request, self.adaptations, self._extra), self._endpoint.post,
+            self.adaptations, lambda: messages_body(self.model, request, self.adaptations), self._endpoint.post,
             lambda raw: messages_response(raw, self._endpoint.label),
         )  # fmt: skip
 
@@ -47,7 +46,7 @@ class AnthropicMessages:
         await self._endpoint.close()
 
 
-def messages_body(model: str, request: Request, adaptations: Adaptations, extra: Mapping[str, Any]) -> dict[str, Any]:
+def messages_body(model: str, request: Request, adaptations: Adaptations) -> dict[str, Any]:
     """The JSON body of a request; the system text has a field of its own."""
     system = "\n\n".join(m.content for m in request.messages if m.role == "system")
     body: dict[str, Any] = {
@@ -59,7 +58,6 @@ def messages_body(model: str, request: Request, adaptations: Adaptations, extra:
     if request.sampling.temperature is not None:
         body["temperature"] = min(1.0, request.sampling.temperature)
     body.update(request.sampling.extra)
-    body.update(extra)
     for name in adaptations.dropped:
         body.pop(name, None)
     return body

@@ -53,7 +53,7 @@ class Secrets:
         return raw
 
     def decoded(self, value: Any, *, answer: bool = False) -> Any:
-        """Parsed JSON with "***" for every secret in its texts, keys included: \\u002b in the bytes is a + by now."""
+        """Parsed JSON with "***" for every secret in its texts, keys included: what was escaped in the bytes is plain by now."""
         if isinstance(value, str):
             for secret in self._long_texts if answer else self._texts:
                 value = value.replace(secret, "***")
@@ -171,7 +171,7 @@ def json_object(raw: bytes | str, label: str, secrets: Secrets) -> dict[str, Any
     """The JSON object that the body of a 200 should be. Raises ProviderError when it is none: asking again may help."""
     try:
         value = json.loads(raw)
-        if ("\\" if isinstance(raw, str) else b"\\") in raw:
+        if "\\" in raw if isinstance(raw, str) else b"\\" in raw:
             value = secrets.decoded(value, answer=True)
     except (ValueError, RecursionError) as error:
         start = raw[:2000] if isinstance(raw, str) else raw[:2000].decode("utf-8", "replace")

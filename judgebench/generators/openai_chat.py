@@ -19,32 +19,30 @@ class OpenAIChat:
 
     Args:
         base_url: up to and without "/chat/completions". model: its name there. key: sent as a bearer token, None for none.
-        extra: body parameters sent with every call. max_tokens_name: the parameter that limits an answer's tokens.
+        max_tokens_name: the parameter that limits an answer's tokens.
     """
 
     remote = True
 
-    def __init__(self, base_url: str, model: str, key: str | None = None, *, extra: Mapping[str, Any] | None = None, max_tokens_name: str = "max_tokens") -> None:
+    def __init__(self, base_url: str, model: str, key: str | None = None, *, max_tokens_name: str = "max_tokens") -> None:
         base = base_url.rstrip("/")
         self.model = model
-        self.identity = f"openai-chat {base} {model}" + (f" {sorted((extra or {}).items())}" if extra else "")
+        self.identity = f"openai-chat {base} {model}"
         self._endpoint = JsonEndpoint(f"{base}/chat/completions", {"Authorization": f"Bearer {key}"} if key else {}, [key] if key else [], f"{model} at {base}")
-        self._extra = dict(extra or {})
         self.adaptations = Adaptations(max_tokens_name=max_tokens_name)
 
     async def generate(self, request: Request) -> Response:
         """Answer; a parameter that the model refuses is left out, then and from there on."""
         return await adapted_call(
-            self.adaptations, lambda: chat_body(self.model, request, self.adaptations, self._extra), self._endpoint.post,
-            lambda raw: chat_response(raw, self._endpoint.label),
-        )  # fmt: skip
+            self.adaptations, lambda: chat_body(self.model, request, self.adaptations), self._endpoint.post, lambda raw: chat_response(raw, self._endpoint.label)
+        )
 
     async def close(self) -> None:
         """Close the connections."""
         await self._endpoint.close()
 
 
-def chat_body(model: str, request: Request, adaptations: Adaptations, extra: Mapping[str, Any]) -> dict[str, Any]:
+def chat_body(model: str, request: Request, adaptations: Adaptations) -> dict[str, Any]:
     """The JSON body of a request."""
     sampling = request.sampling
     messages = [{"role": m.role, "content": m.content} for m in request.messages]
@@ -54,7 +52,6 @@ def chat_body(model: str, request: Request, adaptations: Adaptations, extra: Map
     if sampling.max_tokens is not None:
         body[adaptations.max_tokens_name] = sampling.max_tokens
     body.update(sampling.extra)
-    body.update(extra)
     for name in adaptations.dropped:
         body.pop(name, None)
     return body

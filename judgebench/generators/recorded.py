@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
+from judgebench.complaints import shown
 from judgebench.errors import ProviderError
 from judgebench.formats.answers import AnswerIndex
-from judgebench.formats.jsonl import cleaned, shown_id
+from judgebench.formats.jsonl import cleaned
 from judgebench.types import Answer, FinishReason, QuestionId, Request, Response
 
 _ERROR = "$ERROR$"  # what FastChat writes for an answer that could not be generated
@@ -70,7 +71,7 @@ def _span(ids: Sequence[str]) -> str:
     if all(i.lstrip("-").isdecimal() and len(i) < 16 for i in ids):
         low, high = min(map(int, ids)), max(map(int, ids))
         return f"{low}-{high}" if low != high else f"{low}"
-    return ", ".join(shown_id(i) for i in ids[:3]) + (", ..." if len(ids) > 3 else "")
+    return ", ".join(shown(i) for i in ids[:3]) + (", ..." if len(ids) > 3 else "")
 
 
 def _reason(text: str) -> FinishReason:

@@ -19,7 +19,7 @@ from judgebench.generators.http import Secrets, json_object, status_error
 from judgebench.generators.openai_chat import chat_body, chat_response
 from judgebench.types import Request, Response
 
-Body = Callable[[str, Request, Adaptations, Mapping[str, Any]], dict[str, Any]]
+Body = Callable[[str, Request, Adaptations], dict[str, Any]]
 Read = Callable[[Mapping[str, Any], str], Response]
 
 
@@ -50,7 +50,7 @@ class SDKGenerator:
         Raises:
             ProviderError: the call failed. InputError: the SDK cannot call at all (no package, no credentials).
         """
-        return await adapted_call(self.adaptations, lambda: self._body(self.model, request, self.adaptations, {}), self._send, lambda raw: self._read(raw, self.label))
+        return await adapted_call(self.adaptations, lambda: self._body(self.model, request, self.adaptations), self._send, lambda raw: self._read(raw, self.label))
 
     async def _send(self, body: dict[str, Any]) -> dict[str, Any]:
         sdk = importlib.import_module(self._sdk_name)

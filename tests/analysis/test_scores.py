@@ -137,6 +137,17 @@ def test_the_order_of_rows_does_not_matter(rows: list[ScoreRow]) -> None:
     assert list(figures(leaderboard(rows))) == list(figures(leaderboard(sorted(rows, key=repr))))
 
 
+@given(st.permutations([0.1, 0.2, 0.3, 0.7, 1e-17, 9.99, 3.3]))
+def test_the_order_of_fractions_changes_no_digit(scores: list[float]) -> None:
+    assert leaderboard([row(s) for s in scores] + [row(5, "2")], (0, 10)) == leaderboard([row(s) for s in sorted(scores)] + [row(5, "2")], (0, 10))
+
+
+def test_means_that_differ_by_rounding_alone_go_by_name() -> None:
+    board = leaderboard([row(7.3, model="a"), row(7.3 + 2e-15, model="b")])
+    assert board[0].score.value != board[1].score.value
+    assert [b.model for b in board] == ["a", "b"]
+
+
 def items(scores: dict[str, list[float | None]]) -> list[JudgedItem]:
     """Judge -> its scores of questions 1, 2, ..."""
     return [JudgedItem(judge, 0, row(s, str(q))) for judge, given in scores.items() for q, s in enumerate(given, 1)]

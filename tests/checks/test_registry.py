@@ -43,7 +43,7 @@ WRONG: list[tuple[object, str]] = [
     ({"kind": "number", "value": 10**400}, "number.value takes a number"),
     ({"kind": "number", "value": float("inf")}, "number.value takes a number, not inf"),
     ({"kind": "number", "value": 1, "tolerance": -1}, "tolerance a finite one that is not negative"),
-    ({"kind": "number", "value": 1, "where": "lst"}, "number.where is one of answer, last, any, not 'lst'; did you mean 'last'?"),
+    ({"kind": "number", "value": 1, "where": "lst"}, "number.where cannot be 'lst'; did you mean 'last'?"),
     ({"kind": "choice", "value": "E"}, "value 'E' is not one of the options ABCD"),
     ({"kind": "choice", "value": ""}, "is not one of the options"),
     ({"kind": "contains"}, 'it needs "all" or "any"'),

@@ -43,7 +43,7 @@ def test_version(judgebench: Command) -> None:
         (("run", "mtbench", "--max-cost", "-1"), "--max-cost"),
         (("run", "mtbench", "--category", "wriitng"), "writing"),
         (("run", "mtbench", "--model", "openai:"), "names no model"),
-        (("run", "mtbench", "--model", "opnai:x"), "did you mean openai:"),
+        (("run", "mtbench", "--model", "opnai:x"), "did you mean 'openai'"),
         (("run", "mtbench", "--model", "openai/x"), "openrouter:openai/x"),
         (("run", "mtbench", "--model", "openai:gpt-4o-mini"), "export OPENAI_API_KEY="),
         (("run", "mtbench", "--prompt", "nosuch"), "nosuch"),

@@ -47,7 +47,7 @@ def test_a_file_can_name_everything(judgebench: Command, tmp_path: Path) -> None
     [
         ("[run]\nmodle = 'x'\n", "did you mean 'model'"),
         ("[rnu]\nmodel = 'x'\n", "did you mean 'run'"),
-        ("samples = 2\n", "[run] with samples in it"),
+        ("samples = 2\n", "put it under [run]"),
         ("run = 2\n", "[run] must be a table"),
         ("[run]\nsamples = 'many'\n", "samples"),
         ("[run]\nsamples = 2.5\n", "samples"),
@@ -56,11 +56,18 @@ def test_a_file_can_name_everything(judgebench: Command, tmp_path: Path) -> None
         ("[run]\ntimeout = nan\n", "timeout"),
         ("[run]\nfresh = 'yes'\n", "fresh"),
         ("[run\n", "cannot be read"),
+        ("[run]\nlog = 5\n", "log: '5' is no text"),
+        ("[run]\nlog = ['a']\n", "is no text"),
+        ('[run]\nlog = "a\\u0000b"\n', "log: holds a NUL character"),
+        ('[run]\nprompt = "\\u0000.toml"\n', "prompt: holds a NUL character"),
+        ('[run]\nmodel = ["recorded:\\u0000"]\n', "model: holds a NUL character"),
+        ("[run]\nbenchmark = 5\n", "benchmark: '5' is no text"),
+        ("x = " + "[" * 20_000, "cannot be read"),
     ],
 )
 def test_a_wrong_file_is_2_with_one_line(judgebench: Command, tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "judgebench.toml").write_text(text)
-    ended = judgebench("run", "mtbench")
+    ended = judgebench("run", *([] if "benchmark =" in text else ["mtbench"]))
     assert ended.code == 2
     assert len(ended.err.splitlines()) == 1 and "judgebench.toml" in ended.err and said in ended.err
 

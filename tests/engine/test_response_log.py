@@ -145,6 +145,14 @@ def test_the_key_is_all_that_could_change_the_answer_and_nothing_else() -> None:
     assert request_key("g", replace(base, messages=(Message("user", "x"),), sampling=Sampling(0.0, 64))) == keys[0]
 
 
+def test_a_number_has_one_key_however_it_is_spelled() -> None:
+    def key(temperature: float, extra: object) -> str:
+        return request_key("g", replace(asked("x"), sampling=Sampling(temperature, 64, (("top_p", extra),))))
+
+    assert key(0, {"a": [1, 2.5]}) == key(0.0, {"a": [1.0, 2.5]}) == key(-0.0, {"a": [1, 2.5]})
+    assert len({key(0, 1), key(1, 1), key(0, True), key(0, 1.5), key(0, "1"), key(0, [1])}) == 6
+
+
 def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

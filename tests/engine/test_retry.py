@@ -118,6 +118,9 @@ class NoLog(ResponseLog):
     def __init__(self) -> None:
         """Nothing to open."""
 
+    def require_writable(self) -> None:
+        """Nothing is written."""
+
     def get(self, key: str) -> None:
         return None
 
@@ -184,3 +187,14 @@ def test_retry_after_is_obeyed_by_the_whole_endpoint(log: ResponseLog) -> None:
     assert gap >= 0.9
     assert after < 3 + 2 * 16, "what was sent after the refusal was on its way already"
     assert len(times) == 61
+
+
+@pytest.mark.usefixtures("at_once")
+def test_what_speaks_no_http_is_tried_three_times(log: ResponseLog) -> None:
+    async def answer(request: Request) -> Response:
+        raise failed("protocol", status=None)
+
+    generator = Answering(answer)
+    (raised,) = asyncio.run(Parts(generator, log).all(1))
+    assert isinstance(raised, ProviderError) and raised.kind == "protocol"
+    assert len(generator.requests) == 3
