@@ -66,6 +66,6 @@ def judge_spec(text: str, arguments: Arguments, environ: Mapping[str, str]) -> R
         return LocalJudge(spec, make(name or spec, spec, options))
     if kind.lower() == "recorded":
         raise InputError(f"{shown(spec)}: recorded answers cannot judge; name a model, checks or simulated:...")
-    if ":" not in spec and (meant := near(spec, LOCAL_JUDGES)):
+    if not {":", "="} & set(spec) and (meant := near(spec, LOCAL_JUDGES)):
         raise InputError(f"{shown(spec)}: no such judge; did you mean {meant!r}?")
     return resolve(text, arguments, environ)

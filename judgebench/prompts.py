@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from judgebench import resources
-from judgebench.complaints import nearest, quoted, shown
+from judgebench.complaints import near, nearest, quoted, shown
 from judgebench.errors import InputError
 from judgebench.formats.jsonl import cleaned, dump, read_rows, sha256_text, whole
 from judgebench.types import Answer, Message, Question
@@ -114,7 +114,9 @@ def load_prompts(spec: str) -> PromptSet:
     known = resources.names("prompts", ".toml")
     if spec in known:
         return _toml_set(resources.data_folder("prompts") / f"{spec}.toml")
-    raise InputError(f"unknown prompt {quoted(spec)}, and neither FILE.toml nor FILE.jsonl#NAME{nearest(spec, known)}")
+    meant = near(spec, known)
+    hint = f"did you mean {meant!r}? " if meant else ""
+    raise InputError(f"unknown prompt {quoted(spec)}, and neither FILE.toml nor FILE.jsonl#NAME; {hint}known are {', '.join(known)}")
 
 
 def _toml_set(path: Path) -> PromptSet:

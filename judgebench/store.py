@@ -249,7 +249,7 @@ def read_run(folder: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         if unfinished(folder):
-            raise InputError(f"{folder}: a run that has not finished (no run.json); run the same command again") from error
+            raise InputError(f"{folder}: a run that has not finished (run.json is missing); run the same command again") from error
         what = "no run in it (run.json is missing)" if folder.is_dir() else "no such folder"
         raise InputError(f"{folder}: {what}; give the folder that `judgebench run` named") from error
     except OSError as error:

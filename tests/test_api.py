@@ -239,7 +239,7 @@ def test_figures_are_computed_anew_and_a_renamed_run_has_its_new_name() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("run.json", None, "no run.json"),
+        ("run.json", None, "run.json is missing"),
         ("run.json", "{", "run.json: "),
         ("judgments.jsonl", None, "judgments.jsonl is missing"),
         ("judgments.jsonl", "x\n", "judgments.jsonl line 1: "),

@@ -88,7 +88,7 @@ def test_a_question_may_set_its_own_temperature(tmp_path: Path) -> None:
     ("name", "said"),
     [
         ("mtbensh", "unknown benchmark 'mtbensh', and no questions file of that name; did you mean 'mtbench'?"),
-        ("zzz", "unknown benchmark 'zzz': known are mtbench"),
+        ("zzz", "unknown benchmark 'zzz', and no questions file of that name; known are mtbench"),
         ("no/such.jsonl", "no/such.jsonl: no such file; give a questions file, a benchmark folder or one of: mtbench"),
         ("gone.jsonl", "gone.jsonl: no such file"),
         ("empty", "empty: this folder holds neither questions.jsonl nor question.jsonl"),

@@ -26,7 +26,7 @@ from judgebench.checks.wording import (
     Regex,
     StartsWith,
 )
-from judgebench.complaints import nearest, quoted
+from judgebench.complaints import near, nearest, quoted
 
 KINDS: dict[str, type[Check]] = {
     "exact": Exact, "number": Number, "choice": Choice, "contains": Contains, "lacks": Lacks, "count": Count, "each_count": EachCount,
@@ -72,7 +72,8 @@ def parse_check(raw: object, _depth: int = 1) -> Check:
         given[name] = _value(f"{kind}.{key}", value, str(hints[name]), _depth)
         choices = _PIECES if (kind, key) == ("each", "unit") else _CHOICES.get(key)
         if choices and given[name] not in choices:
-            raise ValueError(f"{kind}.{key} cannot be {_shown(value)}{nearest(str(value), choices)}")
+            meant = near(str(value), choices)
+            raise ValueError(f"{kind}.{key} is one of {', '.join(choices)}, not {_shown(value)}" + (f"; did you mean {meant!r}?" if meant else ""))
     if missing := [k for k, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING and f.name not in given]:
         raise ValueError(f"check {kind!r} lacks {', '.join(missing)}")
     try:

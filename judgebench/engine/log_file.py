@@ -141,12 +141,15 @@ def is_read_only(path: Path) -> bool:
 
 
 def reading(path: Path) -> sqlite3.Connection:
-    """A connection to a log that cannot be written, where even to read a WAL's file SQLite would want to make others.
+    """A connection to a log that cannot be written.
+
+    Without a WAL nobody is writing, and the file is read as it stands: SQLite would make a WAL's files only to read, and
+    left behind they would keep the owner out. With one its rows count, if it can be read.
 
     Args:
         path: absolute.
     """
-    for options in ("mode=ro", "mode=ro&immutable=1"):
+    for options in ("mode=ro", "mode=ro&immutable=1") if os.path.exists(f"{path}-wal") else ("mode=ro&immutable=1",):
         connection = sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -38,11 +38,12 @@ _CHECKPOINT_MILLISECONDS = 1000  # a checkpoint waits no longer for a foreign re
 def request_key(identity: str, request: Request) -> str:
     """The hash under which a response is kept: everything that could change the answer, and nothing else."""
     sampling = request.sampling
-    asked = [
-        identity, [(m.role, m.content) for m in request.messages], *map(_plain, (sampling.temperature, sampling.max_tokens, sampling.extra)), request.sample,
-        request.prompt_sha256,
-    ]  # fmt: skip
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+    lengths = [(m.role, len(m.content)) for m in request.messages]  # where one text ends and the next begins
+    asked = [identity, lengths, *map(_plain, (sampling.temperature, sampling.max_tokens, sampling.extra)), request.sample, request.prompt_sha256]
+    digest = hashlib.sha256(json.dumps(asked).encode())
+    for message in request.messages:
+        digest.update(message.content.encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
 
 
 def _plain(value: Any) -> Any:

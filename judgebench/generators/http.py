@@ -43,6 +43,7 @@ class Secrets:
         # The form that JSON writers use most; whatever else an escape may hide is found once decoded (`decoded`).
         self._all = [form.encode() for v in given for form in dict.fromkeys((v, v.replace("/", "\\/")))]
         self._texts, self._long_texts = given, [v for v in given if len(v) >= _SHORTEST_IN_ANSWERS]
+        self._odd = any(c in v for v in given for c in '"\\\b\f\n\r\t')
         self._long = [secret for secret in self._all if len(secret) >= _SHORTEST_IN_ANSWERS]
 
     def scrubbed(self, raw: bytes, *, answer: bool = False) -> bytes:
@@ -51,6 +52,11 @@ class Secrets:
             if secret in raw:
                 raw = raw.replace(secret, b"***")
         return raw
+
+    def escaped_in(self, raw: bytes | str) -> bool:
+        """Whether escapes in a JSON text may hide a secret; that of a line's end, which most answers hold, cannot."""
+        text = raw.encode() if isinstance(raw, str) else raw
+        return b"\\u" in text or b"\\/" in text or (self._odd and b"\\" in text)
 
     def decoded(self, value: Any, *, answer: bool = False) -> Any:
         """Parsed JSON with "***" for every secret in its texts, keys included: what was escaped in the bytes is plain by now."""
@@ -171,7 +177,7 @@ def json_object(raw: bytes | str, label: str, secrets: Secrets) -> dict[str, Any
     """The JSON object that the body of a 200 should be. Raises ProviderError when it is none: asking again may help."""
     try:
         value = json.loads(raw)
-        if "\\" in raw if isinstance(raw, str) else b"\\" in raw:
+        if secrets.escaped_in(raw):
             value = secrets.decoded(value, answer=True)
     except (ValueError, RecursionError) as error:
         start = raw[:2000] if isinstance(raw, str) else raw[:2000].decode("utf-8", "replace")

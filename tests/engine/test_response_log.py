@@ -138,6 +138,7 @@ def test_the_key_is_all_that_could_change_the_answer_and_nothing_else() -> None:
         replace(base, prompt_sha256="0"), replace(base, sampling=replace(sampling, temperature=0.5)), replace(base, sampling=replace(sampling, temperature=None)),
         replace(base, sampling=replace(sampling, max_tokens=None)), replace(base, sampling=replace(sampling, extra=(("top_p", 1),))), asked("X"),
         replace(base, messages=(Message("user", "x"), Message("user", ""))), replace(base, messages=(Message("user", "\ud800"),)),
+        replace(base, messages=(Message("user", "ab"), Message("user", "c"))), replace(base, messages=(Message("user", "a"), Message("user", "bc"))),
     ]  # fmt: skip
     keys = [request_key("g", base), request_key("g2", base), *(request_key("g", other) for other in others)]
     assert len(set(keys)) == len(keys)

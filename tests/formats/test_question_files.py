@@ -39,7 +39,7 @@ REFUSED: dict[str, tuple[bytes, int | None, str]] = {
     "deep nesting": (b'{"question_id": 1, "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", 1, "not valid JSON that can be read"),
     "latin-1": (GOOD + b'{"question_id": 2, "turns": ["caf\xe9"]}\n', 2, "not UTF-8 (byte 34); save the file as UTF-8"),
     "UTF-16": ("\ufeff".encode("utf-16-le") + GOOD.decode().encode("utf-16-le"), 1, "not UTF-8"),
-    "gzip": (b"\x1f\x8b\x08\x00junk\n", 1, "not UTF-8"),
+    "gzip": (b"\x1f\x8b\x08\x00junk\n", None, "is gzip-compressed; gunzip it first"),
     "a NUL": (GOOD.replace(b"hello", b"he\x00llo"), 1, "not valid JSON"),
     "a byte order mark inside": (GOOD + b"\xef\xbb\xbf" + GOOD, 2, "not valid JSON"),
     "a lone surrogate": (row(turns=["half \ud83d here", "b"]), 1, "holds half a character"),

@@ -51,6 +51,9 @@ def test_a_key_in_json_escapes_is_in_no_response_and_no_error(escaped: str) -> N
     answer = BODY.replace(b"ok", f"a {escaped} b".encode())
     failure = json.dumps({"error": {"message": "bad @ key", "code": "@", "param": "@"}}).replace("@", escaped).encode()
     with LoopbackServer() as server:
+        for odd in ('sk"planted"0123456789', "sk\\planted\\0123456789"):
+            with Relay(server.root, answer=lambda body, odd=odd: (200, BODY.replace(b'"ok"', json.dumps(f"a {odd}").encode()))) as door:  # type: ignore[misc]
+                assert ask(OpenAIChat(f"{door.url}/v1", "m", odd))[0].text == "a ***"
         with Relay(server.root, answer=lambda body: (200, answer)) as door:
             assert ask(OpenAIChat(f"{door.url}/v1", "m", PLUS))[0].text == "a *** b"
         for status in (400, 200):  # 200: the body has no answer, and the error says what it has
@@ -103,10 +106,13 @@ def test_what_is_no_http_is_named_so(raw: bytes) -> None:
     assert KEY not in str(error) and "\n" not in str(error) and len(str(error)) < 250
 
 
-@pytest.mark.parametrize("value", ["http://", "http://user:hunter2@", "user:hunter2@host:port", "http://user:hunter2@host:99999", "user:hunter2@pro xy:1", "user:hunter2://host:1", "http://[user:hunter2"])
+@pytest.mark.parametrize(
+    "value",
+    ["http://", "http://user:hunter2@", "user:hunter2@host:port", "http://user:hunter2@host:99999", "user:hunter2@pro xy:1", "user:hunter2://host:1", "http://[user:hunter2"],
+)
 def test_a_proxy_that_is_no_url_is_the_variables_fault(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", value)
-    with pytest.raises(InputError, match="^HTTP_PROXY: not a proxy URL") as caught:
+    with pytest.raises(InputError, match=r"^HTTP_PROXY: not a proxy URL") as caught:
         ask(OpenAIChat("http://models.invalid/v1", "m"))
     assert "hunter2" not in str(caught.value)
 
