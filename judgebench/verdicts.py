@@ -40,6 +40,12 @@ class Reading:
 
 
 _NONE = Reading(None, MISSING)
+# Nine of ten judgments are plain prose that ends with "Rating: [[7]]" as a sentence of its own, and nothing in them could
+# make the rules below read anything else: no other bracket, tag, fence, quotation over lines, or line that leads over.
+_PLAINLY = re.compile(r"(?:\A|\n|[.!?] )Rating: \[\[(\d{1,3})\]\]\s*\Z")
+_NOT_PLAIN = re.compile(r"[<>`~\\&{}|*$_#\"\r\x00]|:[ \t]*\n")
+_DIGIT = re.compile(r"\d")
+_PLAIN_LENGTH = 4000
 _WINDOW = 160  # how far before a number its label and its sentence are looked for
 _MOST = 500  # a text with so many places for a verdict is a loop and no judgment
 
@@ -74,6 +80,13 @@ _BARE = re.compile(
 _SEPARATOR = re.compile(r"(?:[:=|\-]+|\bis) *(?=\[|[-+]*\.?\d)")
 _NUMBER = re.compile(r"(?:(?:final |overall )?(?:rating|score)\s?[:=]?\s?)?([-+]?)(\d+(?:\.\d*)?|\.\d+)(?: ?points?)?(?:\s?(?:/|out of)\s?(\d{1,4}))?(?: ?points?)?\.?", re.I)
 
+_PLACE = re.compile(r"^.*(?:\[[^\[\]\n]{0,60}\]\]|\d).*", re.M)  # a line in which a verdict may stand
+_LOOSE = re.compile(r"\[\s{0,20}\[([^\[\]]{0,90})\]\s{0,20}\]")
+_SENTENCE_BEFORE, _SENTENCE_AFTER = re.compile(r"[.!?;][\"')]?\s"), re.compile(r"[.!?;](?:\s|$)")
+_LABEL_LAST = re.compile(rf"\b(?:{_LABELS}|is)$", re.I)
+_WORD, _WORDS = re.compile(r"\w"), re.compile(r"[\w'\-]+")
+_FIRST_TURN = re.compile(r"\b(?:turn|round)\s*(?:1|one)\b|\bfirst\s+(?:turn|round)\b", re.I)
+
 _HYPOTHETICAL = re.compile(r"\b(?:(?:would|could|might) (?:be|have been)|it would|had it|if it|if the|were it|harsh|generous|tempting)\b", re.I)
 _PASSED_OVER = re.compile(r"\b(?:rather than|instead of|not|than|short of|for example|e\.g\.|such as|for instance|format|form|strictly following)[\s:,]*(?:an? )?[\"'`]*$", re.I)
 _SAYS = (
@@ -96,6 +109,9 @@ def read_rating(text: str, scale: tuple[float, float] = (1.0, 10.0)) -> Reading:
     Returns:
         A score within the scale, or the reason why there is none.
     """
+    plainly = _PLAINLY.search(text, max(0, len(text) - 40)) if text.isascii() and len(text) < _PLAIN_LENGTH else None
+    if plainly and text.count("[") == 2 and not _NOT_PLAIN.search(text) and not _DIGIT.search(text, text.rfind("\n", 0, plainly.start(1)) + 1, plainly.start(1)):
+        return _value(plainly[1], scale)
     _, visible = split_reasoning(_without_marks(text), loosely=True)
     if _CONTAMINATED.search(visible):
         return _NONE
@@ -165,7 +181,7 @@ def _tidied(text: str) -> str:
     if "<" in text:
         text = re.sub(r"<(?:final_)?(rating|score)>\s{0,9}", r"\n\1: ", text, flags=re.I)
         text = re.sub(r"</?[a-z][\w-]{0,15} ?/?>|<\|\w{1,20}\|>", " ", text, flags=re.I)
-    text = re.sub(r"\[\s{0,20}\[([^\[\]]{0,90})\]\s{0,20}\]", lambda m: f"[[{' '.join(m[1].split())}]]", text)
+    text = _LOOSE.sub(lambda m: f"[[{' '.join(m[1].split())}]]", text)
     text = _PLACEHOLDER.sub(r"\1", text)
     if "\n" not in text:
         return text
@@ -175,7 +191,7 @@ def _tidied(text: str) -> str:
 def _candidates(text: str) -> Iterator[_Candidate]:
     """Every place of a text where a verdict may stand."""
     quotations = [m.span() for m in _QUOTATION.finditer(text)]
-    for match in re.finditer(r"^.*(?:\[[^\[\]\n]{0,60}\]\]|\d).*", text, re.M):
+    for match in _PLACE.finditer(text):
         line, offset = match[0], match.start()
         above = text[max(0, offset - _WINDOW) : offset].rstrip().rpartition("\n")[2]
         if above.endswith(":") and _OTHERS.search(above) and _ATTRIBUTED.search(above):
@@ -190,21 +206,21 @@ def _candidates(text: str) -> Iterator[_Candidate]:
 def _token(line: str, token: re.Match[str], offset: int, quotations: Sequence[tuple[int, int]]) -> _Candidate:
     """What a `[[...]]` is: from its sentence before it, its label there, and what follows."""
     start, end = token.span()
-    before = re.split(r"[.!?;][\"')]?\s", line[max(0, start - _WINDOW) : start])[-1]
+    before = _SENTENCE_BEFORE.split(line[max(0, start - _WINDOW) : start])[-1]
     after = line[end : end + _WINDOW]
     words = [m for m in _LABEL.finditer(before) if len(before) - m.end() <= 40 and "]]" not in before[m.end() :]]
     lead = _LEAD.fullmatch(before)
-    heads = bool(words) and lead is not None and bool(lead[2] or re.search(rf"\b(?:{_LABELS}|is)$", lead[1], re.I))
+    heads = bool(words) and lead is not None and bool(lead[2] or _LABEL_LAST.search(lead[1]))
     label_at = start - len(before) + words[-1].start() if words else start
     head = before[: words[-1].start()] if words else before
-    supposed = not heads and _HYPOTHETICAL.search(before + " " + re.split(r"[.!?;](?:\s|$)", after)[0])
+    supposed = not heads and _HYPOTHETICAL.search(before + " " + _SENTENCE_AFTER.split(after)[0])
     standing: Literal["own", "quoted", "passed"] = "own"
     if _quoted(quotations, offset + label_at, offset + end):
         standing = "quoted"
     if supposed or _ATTRIBUTED.search(head) or _PASSED_OVER.search(head) or _PASSED_OVER.search(before):
         standing = "passed"
     label: Literal["", "aspect", "whole"] = "" if not words else "aspect" if heads and lead and _aspect(lead[1]) else "whole"
-    alone = re.search(r"\w", line[max(0, start - _WINDOW) : start] + after) is None
+    alone = _WORD.search(line[max(0, start - _WINDOW) : start] + after) is None
     return _Candidate(token[1] + (token[2] or ""), label, standing, heads, alone, offset, offset + label_at, offset + end)
 
 
@@ -235,8 +251,8 @@ def _quoted(quotations: Sequence[tuple[int, int]], start: int, end: int) -> bool
 
 def _aspect(lead: str) -> bool:
     """Whether a label names one aspect ("Clarity score", "Turn 1 rating") and not the whole."""
-    words = [w.casefold() for w in re.findall(r"[\w'\-]+", lead)]
-    first = re.search(r"\b(?:turn|round)\s*(?:1|one)\b|\bfirst\s+(?:turn|round)\b", lead, re.I)
+    words = [w.casefold() for w in _WORDS.findall(lead)]
+    first = _FIRST_TURN.search(lead)
     return first is not None or any(w not in _PLAIN_WORDS for w in words)
 
 

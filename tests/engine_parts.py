@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import heapq
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,8 +92,12 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         return self.now
 
     def _run_once(self) -> None:
-        if not self._ready and self._scheduled:  # type: ignore[attr-defined]
-            self.now = max(self.now, self._scheduled[0]._when)  # type: ignore[attr-defined]
+        timers = self._scheduled  # type: ignore[attr-defined]
+        while timers and timers[0]._cancelled:  # left at the head, the loop would drop it and really wait for the next
+            heapq.heappop(timers)._scheduled = False
+            self._timer_cancelled_count -= 1
+        if not self._ready and timers:  # type: ignore[attr-defined]
+            self.now = max(self.now, timers[0]._when)
         super()._run_once()  # type: ignore[misc]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from judgebench.engine.budget import Budget
 from judgebench.engine.counters import Counters
+from judgebench.engine.deadline import Deadline
 from judgebench.engine.limits import EndpointLimiter
 from judgebench.engine.prices import Price
 from judgebench.engine.response_log import ResponseLog, request_key
@@ -57,6 +58,7 @@ class DurableGenerator:
         self.label = label
         self._open_log, self._limiter, self._budget, self._counters = log, limiter, budget, counters
         self._price, self._timeout, self._fresh, self._before_first = price, timeout, fresh, before_first
+        self._deadline = Deadline(timeout)
         self._shared = shared or UnderWay()
 
     @functools.cached_property
@@ -153,8 +155,7 @@ class DurableGenerator:
 
     async def _within_time(self, request: Request) -> Response:
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._generator.generate(request)
+            return await self._deadline.keep(self._generator.generate(request))
         except TimeoutError as error:
             raise ProviderError(f"{self.label}: no answer within {self._timeout:g} s", retryable=True, kind="timeout") from error
 

@@ -33,7 +33,7 @@ class FunctionGenerator:
                 said = await self._function(messages)
             else:
                 said = await asyncio.to_thread(self._function, messages)
-        except Exception as error:  # noqa: BLE001 - the user's own code: whatever it raises is this answer's failure
+        except Exception as error:  # the user's own code: whatever it raises is this answer's failure
             raise ProviderError(f"{self.identity}: {type(error).__name__}: {' '.join(str(error).split())[:200]}", retryable=False) from error
         if not isinstance(said, str):
             raise ProviderError(f"{self.identity}: returned {type(said).__name__}, not a text", retryable=False)

@@ -169,6 +169,19 @@ def test_stop_reaches_those_who_wait_and_those_who_come(run: Runs) -> None:
     run(work())
 
 
+def test_a_place_that_was_given_to_a_cancelled_call_goes_to_the_next(run: Runs) -> None:
+    async def work() -> None:
+        limiter = EndpointLimiter(1)
+        first = await limiter.acquire()
+        waiting = [asyncio.ensure_future(limiter.acquire()) for _ in range(2)]
+        await asyncio.sleep(0)
+        limiter.release(first, answered=True)  # wakes the first of them, which is cancelled before it runs
+        waiting[0].cancel()
+        assert await waiting[1] == now()
+
+    run(work())
+
+
 CALL = st.tuples(
     st.floats(0, 20),  # when it comes
     st.floats(0, 5),  # how long it takes
