@@ -73,3 +73,14 @@ def test_an_answer_that_failed_keeps_its_own_reason(tmp_path: Path, monkeypatch:
     again = jb.run(first.folder, judges=["simulated:noise=0,seed=1"], out="second", log="log.db")
     details = [set(run.judgments.query("failure == 'provider_error'")["detail"]) for run in (first, again)]
     assert details[0] == details[1] != set()
+
+
+def test_a_finished_run_is_not_replaced_by_one_that_leaves_something_out(finished: jb.Run, tmp_path: Path) -> None:
+    folder = tmp_path / "birds"
+    jb.run(folder, models=["a=simulated:seed=1", "b=simulated:seed=2"], judges=["j=simulated:noise=0"], out="two", log="log.db")
+    with pytest.raises(jb.InputError, match="finished run with b, which this one leaves out"):
+        jb.run(folder, models=["a=simulated:seed=1"], judges=["j=simulated:noise=0"], out="two", log="log.db")
+    with pytest.raises(jb.InputError, match="finished run with 3 questions, and this one has 1"):
+        jb.run(folder, models=["a=simulated:seed=1", "b=simulated:seed=2"], judges=["j=simulated:noise=0"], out="two", log="log.db", limit=1)
+    grown = jb.run(folder, models=["a=simulated:seed=1", "b=simulated:seed=2", "c=simulated:seed=3"], judges=["j=simulated:noise=0"], out="two", log="log.db")
+    assert len(grown.leaderboard().rows) == 3

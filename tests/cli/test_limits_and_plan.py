@@ -70,3 +70,9 @@ def test_at_worst_is_said_before_the_first_call(judgebench: Command, tmp_path: P
     with LoopbackServer(rated) as server:
         ended = judgebench(*job(tmp_path, server.spec))
     assert ended.err.startswith("at worst 12 calls, ") and "price unknown for fake" in ended.err
+
+
+def test_a_plan_needs_no_key_and_names_the_ones_that_a_run_will_need(judgebench: Command, tmp_path: Path) -> None:
+    ended = judgebench("run", "mtbench", "--model", "openai:gpt-4o-mini", "--judge", "anthropic:claude-3-5-haiku-latest", "--dry-run")
+    assert ended.code == 0 and "nothing was sent" in ended.out
+    assert "export OPENAI_API_KEY=" in ended.err and "export ANTHROPIC_API_KEY=" in ended.err
