@@ -50,7 +50,8 @@ def test_a_server_that_dies_in_the_middle_is_one_line_and_the_run_is_resumed(tmp
     job = Job(tmp_path, server, 200)
 
     def stop_in_the_middle() -> None:
-        while server.calls < 60:
+        until = time.monotonic() + 60
+        while server.calls < 60 and time.monotonic() < until:
             time.sleep(0.005)
         server.stop()
 

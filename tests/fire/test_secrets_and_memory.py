@@ -36,7 +36,7 @@ def test_a_key_stands_nowhere(tmp_path: Path) -> None:
         job = ["run", questions_file(work, 60), "--model", f"m=recorded:{answers_file(work, 60)}", "--judge", spec, "--concurrency", "4", "--out", work / "r", "--log", work / "log.db"]
 
         process = subprocess.Popen(command_line(*job), cwd=work, env=environment(variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        while server.calls < 30:
+        while server.calls < 30 and process.poll() is None:
             time.sleep(0.005)
         process.kill()
         said = [text.decode() for text in process.communicate()]
