@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _standard_streams()
     # The process is ours: a run makes many short-lived records, which the collector need not look at every 700 of them, and
     # the log's thread may wait until the event loop itself waits, which makes its commits larger.
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(50_000, 20, 100)
     sys.setswitchinterval(0.02)
     try:
         code = exit_code(sys.argv[1:] if arguments is None else arguments)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 from pathlib import Path
@@ -16,8 +15,6 @@ from judgebench.cli.options import configured, read_env_file, run_options
 if TYPE_CHECKING:
     from judgebench.pipeline import Outcome
     from judgebench.preflight import Prepared
-
-_YOUNG_OBJECTS = 50_000  # hundreds of calls are under way at once: at Python's 700 the collector would walk through them again and again, a seventh of all time
 
 
 @click.command("run")
@@ -62,7 +59,6 @@ def command(ctx: click.Context, /, benchmark: str | None, out: Path | None, dry_
     from judgebench.cli.interrupts import second_one_leaves
     from judgebench.cli.progress import progress, silent_progress
 
-    gc.set_threshold(_YOUNG_OBJECTS, 20, 100)
     with second_one_leaves(silent_progress if as_json else progress) as shown:
         outcome = execute(prepared, folder, shown)
     return _reported(prepared, outcome, settings, as_json)
